@@ -1,7 +1,7 @@
-"""The troubles of a synthetic world: rows added to the ordinary ones, so that every rule has something to do.
+"""The anomalies of a generated portal: rows added to the ordinary ones, so that every rule applies to some row.
 
-Trouble number k (0 to 59) happens to the profiles whose position (from 0) is k modulo 480: the first 60 profiles show every one, and of a
-large world one profile in eight has one. The ids of trouble rows begin at 500,000,000,000; before the last three digits stands the
+Anomaly number k (0 to 59) occurs in the profiles whose position (from 0) is k modulo 480: the first 60 profiles have every one, and in a
+large data set one profile in eight has one. The ids of these rows begin at 500,000,000,000; the digits before the last three are the
 profile's position.
 """
 
@@ -13,7 +13,7 @@ from sample_data.population import Block, Shape
 
 PERIOD = 480
 FIRST_ID = 500_000_000_000
-NEVER = 999_999_999_999  # the id of what never was
+NEVER = 999_999_999_999  # an id that does not exist
 
 Row = tuple[str, Mapping[str, Any]]
 Anomaly = Callable[["ProfileIds"], Iterator[Row]]
@@ -31,7 +31,7 @@ class ProfileIds:
     neighbour: int  # the profile before it, or behind it for the first
 
     def id(self, number: int) -> int:
-        """Returns the id of this place's anomaly row `number` (0 to 999) in any table."""
+        """Returns the id of this profile's anomaly row `number` (0 to 999) in any table."""
         return FIRST_ID + self.position * 1000 + number
 
 

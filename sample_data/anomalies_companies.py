@@ -1,4 +1,4 @@
-"""Troubles with accounts, people, agreements and identifiers (chapters A, B, D, G, H)."""
+"""Anomalies of accounts, people, agreements and identifiers (chapters A, B, D, G, H)."""
 
 from collections.abc import Iterator
 from typing import Any

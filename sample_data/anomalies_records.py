@@ -1,4 +1,4 @@
-"""Troubles with documents, responses, validations, Trade Compliance and the trace (chapters C, E, F, I, J, X1)."""
+"""Anomalies of documents, responses, validations, Trade Compliance and the trace (chapters C, E, F, I, J, X1)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
 """Rows that SQLite holds and PostgreSQL cannot: values that their column's type does not allow, invalid texts (E8, X2).
 
-They follow the same plan as `trouble`, and are left out where the target is PostgreSQL.
+They follow the same plan as `anomalies`, and are omitted on PostgreSQL.
 """
 
 from collections.abc import Iterator, Mapping

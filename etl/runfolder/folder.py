@@ -319,7 +319,7 @@ _OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # left by a start that was 
 
 
 def _refuse_other_folder(path: Path) -> None:
-    """Raises Refused for a folder with content that never was a run folder, before it changes anything."""
+    """Raises Refused for a folder with content that is not a run folder, before it changes anything."""
     if path.is_symlink() or not path.is_dir() or (path / layout.MANIFEST).is_file():
         return
     try:

@@ -1,4 +1,4 @@
-"""Worlds that change between two runs, loaded one behind the other and taken back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql] [--json FILE]`.
+"""Worlds that change between two runs, loaded in sequence and rolled back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql] [--json FILE]`.
 
 For each database so many small worlds, each with two later states of itself. Every load must give the store that a fresh run gives, every
 rollback the one before, and the store must demand of its rows afterwards what it demanded before. Prints how many did; exit code 1 unless all did.

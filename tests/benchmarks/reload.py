@@ -2,7 +2,7 @@
 
 A whole run into an empty store, its rollback, a load again, a run of the same portals after one row in `--changed` of each large table was changed
 and a tenth as many came and went, and its rollback. Prints seconds, and their ratio to the first load or to the first run. What a rollback takes
-contains the start of the command, which is measured as well: of one that finds nothing to take back. "cpu" is the processor time of client and
+contains the start of the command, which is measured as well: of one that finds nothing to roll back. "cpu" is the processor time of client and
 server together, of the whole command.
 """
 

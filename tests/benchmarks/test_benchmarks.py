@@ -1,4 +1,4 @@
-"""The benchmarks can be started by anyone, on any size of world: they print their tables. What the figures are is no test's business."""
+"""Every benchmark runs on a small data set and prints its table. The figures are not tested."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_truncated_or_altered_log_prevents_publishing(checked: Workspace) -> N
 
 
 def test_a_log_that_lacks_a_finished_step_is_refused(published: Workspace, tmp_path: Path) -> None:
-    """Even with a manifest that was computed anew for it."""
+    """Also with a manifest that was recomputed for it."""
     from etl.runfolder.event_log import Head
     from etl.runfolder.folder import RunFolder
 

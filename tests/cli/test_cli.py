@@ -39,7 +39,7 @@ def every_help() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("words", every_help(), ids=" ".join)
 def test_help_texts_equal_the_golden_ones(words: tuple[str, ...]) -> None:
-    """GOLDEN=write writes the texts anew."""
+    """GOLDEN=write updates the texts."""
     done = command(*words, "--help", COLUMNS="140")
     file = GOLDEN / f"{'-'.join(words) or 'portal-migrate'}.txt"
     if os.environ.get("GOLDEN") == "write":

@@ -224,7 +224,7 @@ def test_a_run_that_ends_early_writes_a_junit_file(tmp_path: Path) -> None:
 
 
 def test_a_reconcile_without_a_store_of_the_run_is_refused_first(cast: Workspace) -> None:
-    """Not: "mend and load again, or roll back", about a store that is all right."""
+    """The advice must not be to load again or roll back: the store is correct."""
     stores = cast.stores
     given = [word for option in ("--source", "--target", "--objects") for word in (option, stores[option])]
     for more, wanted in (

@@ -254,7 +254,7 @@ def test_K8_K2_a_rollback_keeps_other_files_and_the_same_command_publishes_ident
     done = published.json("rollback")
     assert done.data["removed"] > 1000
     assert [path for path in (published.folder / "objects").rglob("*") if path.is_file()] == [mine]
-    assert published.command("rollback").code == 7  # there is nothing left to take back
+    assert published.command("rollback").code == 7  # nothing is left to roll back
     again = published.command("run")
     assert again.code == 0, again.err
     assert content_of_store(published.target) == before

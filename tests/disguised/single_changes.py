@@ -1,4 +1,4 @@
-"""Without an adapter: each single rename of a table or column is refused by `plan`, with the line that would mend it; and what `plan` takes, runs.
+"""Without an adapter: each single rename of a table or column is refused by `plan`, with the line to add; and changes that `plan` accepts can be migrated.
 
 Types, lengths and nullability are changed many at a time: those that `plan` refuses alone are left out, all others have to migrate and be equal.
 """
@@ -108,7 +108,7 @@ def planned(world: World) -> Done:
 
 
 def renames() -> Iterator[tuple[str, str, str, str, str]]:
-    """(portal, what is renamed, to, back, the line that would mend it) of each table and each column."""
+    """(portal, what is renamed, to, back, the line to add) of each table and each column."""
     for mapping in MAPPINGS.tables.values():
         table = mapping.table
         new = f"ct_{table[:12]}"

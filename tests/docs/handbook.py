@@ -1,6 +1,6 @@
 """The handbook (README.md and runbooks/): its blocks of code, and the parts of it that are made from the code and its data.
 
-`python tests/docs/handbook.py` writes those parts anew; test_docs.py fails while they are not in step.
+`python tests/docs/handbook.py` updates those parts; test_docs.py fails while they differ.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 @every_page
 def test_generated_parts_of_pages_are_up_to_date(page: Path) -> None:
-    assert page.read_text(encoding="utf-8") == in_step(page), "python tests/docs/handbook.py writes it anew"
+    assert page.read_text(encoding="utf-8") == in_step(page), "python tests/docs/handbook.py updates it"
 
 
 def test_every_generated_part_is_used_by_a_page() -> None:

@@ -74,7 +74,7 @@ def test_the_expression_computes_the_examples(server: Server) -> None:
 
 def test_the_printed_sql_equals_that_of_the_pages() -> None:
     for name, text in scripts().items():
-        assert (SCRIPTS / name).read_text(encoding="utf-8") == text, "python tests/docs/handbook.py writes it anew"
+        assert (SCRIPTS / name).read_text(encoding="utf-8") == text, "python tests/docs/handbook.py updates it"
         assert text.strip(), name
 
 

@@ -238,7 +238,7 @@ def store_content(target: str, folder: Path) -> Content:
 
 
 def sqlite_content(file: Path) -> Content:
-    """Read from a copy: a reader that came after a kill must not be the one who mends the store."""
+    """Read from a copy: a reader that opens the store after a kill must not recover it."""
     if not file.exists():
         return {}
     aside = file.with_name(f"{file.name}.look")

@@ -226,7 +226,7 @@ def test_server_crashes_full(reference: Reference, postgres_store: Content, serv
 
 
 def _crash(many: int, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
-    """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster starts all others anew."""
+    """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster restarts all others."""
     import signal
 
     for number in range(1, many + 1):
@@ -293,7 +293,7 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
 def test_killed_load_that_is_given_up(
     reference: Reference, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
 ) -> None:
-    """What it had staged goes with the rollback, which has nothing else to take back."""
+    """Its staged rows are removed by the rollback, which has nothing else to roll back."""
     scene, direct = into_postgres(reference, server, proxy, scenes)
     with tried(KILL_COMMIT):
         assert broken(scene, "load", proxy, Fault("commit", load_counts["commit"]), kill=True).code == KILLED

@@ -1,4 +1,4 @@
-"""Row 47 of faults.md: whoever can write to the run's folder edits a stage file and computes the whole manifest anew. A run with a key notices."""
+"""Row 47 of faults.md: a stage file is edited and the whole manifest recomputed. A run with a key detects it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows 1 and 17 of faults.md: asked to stop by any signal, by a closed terminal; nobody reads what it says; each time the same command goes on."""
+"""Rows 1 and 17 of faults.md: interrupted by any signal, by a closed terminal, or with closed output; each time the same command resumes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Legacy worlds that change between two runs, migrated one behind the other into the same store, and taken back in reverse."""
+"""Legacy worlds that change between two runs, migrated in sequence into the same store, and rolled back in reverse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verifier's own reading of the mapping files; and the files themselves held against the contract, column by column."""
+"""The verifier's reader of the mapping files; and the files compared with the contract, column by column."""
 
 import shutil
 import sqlite3

@@ -23,7 +23,7 @@ SCHEMA = pl.Schema(
 MISSING, UNEXPECTED, CHANGED, NOT_CHECKED = "missing", "unexpected", "changed", "not_checked"
 _GAP = r"[-\u2010-\u2015\u2212\s._/]"  # what people write between the digits, of any script
 _SSN = re.compile(rf"(?<!\d)\d{{3}}{_GAP}\d{{2}}{_GAP}\d{{4}}(?!\d)")
-# Begun at a word's start alone: at each letter of a long word the search for its @ would begin anew.
+# Only at the start of a word: otherwise the search for @ would start again at each letter of a long word.
 _EMAIL = re.compile(r"(?<![^\s|@])[^\s|@]+(?:@[^\s|@]*)+")
 _RFC = re.compile(r"(?<![A-Za-z0-9\u00d1\u00f1&])[A-Za-z\u00d1\u00f1&]{4}[0-9]{6}[A-Za-z0-9\u00d1\u00f1&]{3}(?![A-Za-z0-9\u00d1\u00f1&])")
 _SUSPECT = r"[^0-9]{4}[0-9]{6}|@|\d{3}[^0-9|]\d{2}[^0-9|]\d{4}"

@@ -19,7 +19,7 @@ _CONFIG = Config(
     connect_timeout=10,
     read_timeout=30,
     max_pool_connections=16,
-    # What the store remembers of an object is not held against it: an altered one is a difference to be counted, not an error of the line.
+    # The store's checksum is not verified: an altered object is a difference to be counted, not a transfer error.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )

@@ -79,7 +79,7 @@ def changing() -> list[Legacy]:
     del rows["model_entity"][1]
     third = Legacy()
     third.tables = {name: [dict(row) for row in rows] for name, rows in first.tables.items()}  # what was gone returns
-    third.tables["company_profile"] = third.tables["company_profile"][:1]  # and a company goes with all that hangs on it
+    third.tables["company_profile"] = third.tables["company_profile"][:1]  # and a company is removed with its dependents
     return [first, second, third]
 
 

@@ -14,7 +14,7 @@ __all__ = ["portals"]  # a fixture
 
 @contextmanager
 def changed(portals: Portals, database: str, there: str, back: str) -> Iterator[None]:
-    """The statement, taken back at the end."""
+    """Executes the statement, and reverts it at the end."""
     portals.do(database, there)
     try:
         yield

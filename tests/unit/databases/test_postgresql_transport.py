@@ -187,5 +187,5 @@ def test_a_server_without_tls_is_reported(server: Server, tmp_path: Path) -> Non
         assert [settings[name] for name in ("source", "tc", "target")] == weak
         assert all(json.loads(line)["settings"]["target"] == weak[2] for line in (tmp_path / "run/events.jsonl").read_text().splitlines())
         assert weak[2] in (tmp_path / "run/report/report.md").read_text(encoding="utf-8")
-        # What the run began with is what it goes on with: the store is reached the same way without saying it again.
+        # A run resumes with its first connection settings: the store is reached the same way without repeating them.
         assert command("rollback", "--run", "run", "--yes", folder=tmp_path, **password).code == 0

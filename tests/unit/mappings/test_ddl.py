@@ -1,4 +1,4 @@
-"""Schemas of a mapping folder: parsed by two parsers, executed by none; what is made of them is rendered anew."""
+"""Schemas of a mapping folder: parsed by two parsers and never executed; statements are rendered from the parsed form."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_both_parsers_give_the_same_contract() -> None:
 
 
 def test_mappings_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
-    """A worker that reads the folder anew does not go on with other mappings than the run began with."""
+    """A worker that reads the folder again refuses mappings that differ from the run's."""
     home = tmp_path / "mappings"
     shutil.copytree(HOME, home)
     known = read_mappings(home)

@@ -1,4 +1,4 @@
-"""Who imports whom: one direction, the verifier a stranger to the loader, heavy libraries late and in one place."""
+"""Imports have one direction, the verifier is independent of the loader, and heavy libraries are imported late by one module."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_the_language_follows_the_country_of_the_mailing_address(urls):
     page = company(*urls, 2)
     letter = as_letter_html(page, SPANISH, HEAD)
     assert '<html lang="es">' in letter
-    assert "Qué hacer ahora" in letter
+    assert "Acciones que debe realizar" in letter
     assert "What to do now" not in letter
 
 

@@ -1,4 +1,4 @@
-"""Chapter A of the rule book: which entities become accounts, under which number, type and name. `fp7`: number 7 of the fine print."""
+"""Chapter A of the rules: which entities become accounts, under which number, type and name. `fp7`: number 7 of the fine print."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chapter B of the rule book: one login for each e-mail, every old user under it, access neither widened nor lost."""
+"""Chapter B of the rules: one login for each e-mail, every old user under it, access neither widened nor lost."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chapter C of the rule book: whose documents are whose, which links they keep, and what became of their bytes."""
+"""Chapter C of the rules: the accounts of documents, their links and their content."""
 
 import hashlib
 from pathlib import Path

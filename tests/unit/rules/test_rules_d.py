@@ -1,4 +1,4 @@
-"""Chapter D of the rule book: which accounts a signature covers; the act itself stays one and is never re-dated."""
+"""Chapter D of the rules: which accounts a signature covers; the act is stored once and never re-dated."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

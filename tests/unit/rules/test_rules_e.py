@@ -1,4 +1,4 @@
-"""Chapter E of the rule book: security profiles and answers, copied word for word."""
+"""Chapter E of the rules: security profiles and answers, copied word for word."""
 
 import hashlib
 from datetime import date

@@ -1,4 +1,4 @@
-"""Chapter G of the rule book: status verification, from pairs of profiles or entities to pairs of accounts."""
+"""Chapter G of the rules: status verification, from pairs of profiles or entities to pairs of accounts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Chapter H of the rule book: identifiers, who may carry them, and who lacks one."""
+"""Chapter H of the rules: identifiers, which accounts may have them, and which lack one."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from etl.domain.identifier_values import is_personal, normal
 from etl.domain.masking import masked
 from tests.support.legacy import MAPPINGS, TYPES, Legacy
 
-# The rule book's own words.
+# The words of the rules.
 CARRIERS = {
     "IOR": "IMP",
     "EIN": "*",

@@ -1,4 +1,4 @@
-"""Chapter I of the rule book: Trade Compliance, on the importer's account."""
+"""Chapter I of the rules: Trade Compliance, on the importer's account."""
 
 from pathlib import Path
 

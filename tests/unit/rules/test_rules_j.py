@@ -1,4 +1,4 @@
-"""Chapter J of the rule book: threads, messages, notes and events are stored once; a wall clock in New York becomes UTC."""
+"""Chapter J of the rules: threads, messages, notes and events are stored once; a wall clock in New York becomes UTC."""
 
 from datetime import datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Chapter L of the rule book: what only people can decide, carried out by both sides, refused where it cannot be, and on record."""
+"""Chapter L of the rules: decisions by people, applied by both sides, refused if they cannot be applied, and recorded."""
 
 from __future__ import annotations
 

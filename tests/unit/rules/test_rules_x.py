@@ -1,4 +1,4 @@
-"""The opening of the rule book: routes, soft references (X1), unreadable values (X2)."""
+"""Routes, soft references (X1), unreadable values (X2)."""
 
 import hashlib
 from pathlib import Path

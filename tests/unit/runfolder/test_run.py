@@ -262,7 +262,7 @@ def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothi
 
 
 def test_K8_a_rollback_that_ended_after_its_commit_is_finished_by_the_same_command(published: Workspace) -> None:
-    """As a kill leaves it: the store is taken back, an object is still there, and the folder does not know of it."""
+    """The state after a kill: the store is rolled back, an object still exists, and the folder has no record of the rollback."""
     kept = published.folder / "kept"
     shutil.copytree(published.run, kept)
     path = min(path for path in (published.folder / "objects" / "sha256").rglob("*") if path.is_file())
@@ -276,7 +276,7 @@ def test_K8_a_rollback_that_ended_after_its_commit_is_finished_by_the_same_comma
     assert done.code == 0
     assert done.data["objects"] == 1
     assert not path.exists()
-    assert published.command("rollback").code == 7  # now there is nothing to take back
+    assert published.command("rollback").code == 7  # now nothing is left to roll back
     migrated(published)  # and the same run brings everything again, its objects too
     assert content(published) == before
     assert path.read_bytes() == exact

@@ -305,7 +305,7 @@ def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world
 @given(world=worlds(odd_keys=True))
 @law(5)
 def test_K10_every_generated_world_passes_the_checks_and_is_equal(world: Legacy) -> None:
-    """Three readings of the rule book, written apart: the loader's, the checks', the verifier's."""
+    """Three independent implementations of the rules: loader, checks and verifier."""
     with _folder() as folder:
         world.write(folder / "legacy")
         done = Workspace(folder).json("run")
