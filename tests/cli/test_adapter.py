@@ -191,7 +191,7 @@ class Shapes:
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.found
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
 

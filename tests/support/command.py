@@ -55,16 +55,16 @@ def command(*words: str, folder: Path | None = None, **environment: str) -> Done
     out, err = io.StringIO(), io.StringIO()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with (
-        pytest.MonkeyPatch.context() as path,
+        pytest.MonkeyPatch.context() as patch,
         contextlib.chdir(folder or Path.cwd()),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        path.setattr(sys, "argv", ["portal-migrate", *words])
+        patch.setattr(sys, "argv", ["portal-migrate", *words])
         for name in [name for name in os.environ if name.startswith("PORTAL_MIGRATE")]:
-            path.delenv(name)
+            patch.delenv(name)
         for name, value in environment.items():
-            path.setenv(name, value)
+            patch.setenv(name, value)
         try:
             cli.main()
             code = 0
