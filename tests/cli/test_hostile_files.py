@@ -24,6 +24,7 @@ from etl.objects.share import Share
 from etl.options import Options
 from etl.reconcile.objects.share import Moving, digest_at
 from etl.system.interruption import received
+from tests.support.background import in_background
 from tests.support.command import Workspace, command
 from tests.support.legacy import MAPPINGS
 
@@ -125,23 +126,16 @@ def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Pa
     with pytest.raises(SourceChanged, match="changed while it was being read"):
         sizes.extend(len(piece) for piece in pieces)
     assert sum(sizes) <= 6 << 20
-    over = threading.Event()
 
-    def grow() -> None:
+    def grow(over: threading.Event) -> None:
         with path.open("ab") as file:
             while not over.is_set():
                 file.write(b"x" * (1 << 20))
                 if file.tell() > 512 << 20:
                     file.truncate(64 << 20)
 
-    growing = threading.Thread(target=grow)
-    growing.start()
-    try:
-        with pytest.raises(Moving):
-            digest_at(tmp_path, "f")
-    finally:
-        over.set()
-        growing.join()
+    with in_background(grow), pytest.raises(Moving):
+        digest_at(tmp_path, "f")
 
 
 def test_hostile_names_of_a_scan_are_quoted_in_the_draft(tmp_path: Path) -> None:

@@ -189,18 +189,7 @@ def test_a_killed_precopy_resumes_with_unread_documents(portals: Portals, tmp_pa
 
 
 def test_a_precopied_run_of_worker_processes_publishes_and_says_what_it_did_not_read(portals: Portals) -> None:
-    old = (
-        "--source",
-        portals.url("portal2", READER),
-        "--tc",
-        portals.url("tc", READER),
-        "--files",
-        "files",
-        "--objects",
-        "ahead-objects",
-        "--run",
-        "ahead",
-    )
+    old = (*portals.sources(), "--objects", "ahead-objects", "--run", "ahead")
     from tests.support.command import command
 
     done = command("precopy", *old, "--output", "json", folder=portals.folder)

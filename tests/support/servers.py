@@ -44,20 +44,26 @@ class Portals:
             for statement in statements:
                 connection.execute(statement.encode())
 
-    def stores(self, run: str = "run") -> tuple[str, ...]:
+    @contextmanager
+    def changed(self, database: str, there: str, back: str) -> Iterator[None]:
+        """Executes the statements, and reverts them at the end."""
+        self.do(database, *there.split("; "))
+        try:
+            yield
+        finally:
+            self.do(database, *back.split("; "))
+
+    def sources(self, role: str = READER) -> tuple[str, ...]:
+        """Returns the options of the old portals under a role."""
+        return "--source", self.url("portal2", role), "--tc", self.url("tc", role), "--files", "files"
+
+    def stores(self, run: str = "run", reader: str = READER, writer: str = WRITER) -> tuple[str, ...]:
         """Returns the options of a run under the documented roles."""
-        return (
-            "--source",
-            self.url("portal2", READER),
-            "--tc",
-            self.url("tc", READER),
-            "--files",
-            "files",
-            "--target",
-            self.url("portal3", WRITER),
-            "--objects",
-            f"{run}-objects",
-        )
+        return *self.sources(reader), "--target", self.url("portal3", writer), "--objects", f"{run}-objects"
+
+    def audit(self, run: str, *more: str) -> Done:
+        """Runs the auditor's own `reconcile` of the store of a run."""
+        return command("reconcile", *self.stores(run, AUDITOR, AUDITOR), *more, folder=self.folder)
 
     def run(self, *words: str, run: str = "run", **environment: str) -> Done:
         """Runs the command with these stores; options in `words` take precedence."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import psycopg
 
 from etl.databases.postgresql.obstacles import RUN_LOCK
@@ -13,15 +10,6 @@ from tests.support.command import command
 from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
-
-
-@contextmanager
-def changed(portals: Portals, there: str, back: str, database: str = "postgres") -> Iterator[None]:
-    portals.do(database, *there.split("; "))
-    try:
-        yield
-    finally:
-        portals.do(database, *back.split("; "))
 
 
 def audit(portals: Portals, run: str) -> str:
@@ -44,7 +32,7 @@ def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals
         f" ALTER DATABASE tc RESET ALL; ALTER ROLE {WRITER} RESET statement_timeout; ALTER ROLE {WRITER} RESET idle_in_transaction_session_timeout;"
         f" ALTER ROLE {WRITER} RESET quote_all_identifiers; ALTER ROLE {WRITER} RESET lock_timeout; ALTER DATABASE portal3 RESET ALL"
     )
-    with changed(portals, there, back):
+    with portals.changed("postgres", there, back):
         done = portals.run("plan", "--output", "json")
         assert done.code == 0, done.err
         p2, tc = ("\n".join(done.data["conditions"][portal]["notes"]) for portal in ("P2", "TC"))
@@ -67,8 +55,8 @@ def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals
         assert any("lock_timeout = 9s" in finding["found"] and finding["state"] == "warning" for finding in doctor.data["findings"])
     assert audit(portals, "settings") == "equal"
     for role, database in ((READER, "portal2"), (WRITER, "portal3")):  # the verifier asks by itself, of either side
-        with changed(
-            portals,
+        with portals.changed(
+            "postgres",
             f"ALTER ROLE {role} IN DATABASE {database} SET zero_damaged_pages = on",
             f"ALTER ROLE {role} IN DATABASE {database} RESET zero_damaged_pages",
         ):
@@ -80,7 +68,7 @@ def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals
 def test_K9_a_server_that_hides_damaged_pages_is_refused_by_loader_and_verifier(portals: Portals) -> None:
     """`zero_damaged_pages` makes rows vanish without an error, `ignore_checksum_failure` reads what was damaged as if it were right."""
     for name in ("zero_damaged_pages", "ignore_checksum_failure"):
-        with changed(portals, f"ALTER ROLE {READER} SET {name} = on", f"ALTER ROLE {READER} RESET {name}"):
+        with portals.changed("postgres", f"ALTER ROLE {READER} SET {name} = on", f"ALTER ROLE {READER} RESET {name}"):
             for verb in ("plan", "extract"):
                 done = portals.run(verb)
                 assert (done.code, name in done.err) == (7, True), done
@@ -99,7 +87,7 @@ def test_K9_conditions_that_would_end_the_run_are_refused_before_any_read(portal
         (role_limit, f"--target: role {WRITER} allows 3 connections, 0 are in use; a run needs 4"),
         (database_limit, "--target: database portal3 allows 3 connections"),
     ):
-        with changed(portals, there, back):
+        with portals.changed("postgres", there, back):
             for verb in ("plan", "run"):
                 done = portals.run(verb, run="stopped")
                 assert (done.code, sentence in done.err) == (7, True), (verb, done)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from mappings.read import read_mappings
 from tests.docs.handbook import RUNBOOKS, blocks
 from tests.support.command import changed, command, copied_mappings
-from tests.support.servers import AUDITOR, READER, Portals, portals
+from tests.support.servers import READER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
 MAPPINGS = read_mappings()
@@ -89,22 +89,7 @@ def test_fp60_views_partitions_and_other_relations_give_the_store_of_plain_table
     done = portals.run("run", run="forms")
     assert done.code == 0, done.err
     assert stored(portals) == plain
-    audited = command(
-        "reconcile",
-        "--source",
-        portals.url("portal2", AUDITOR),
-        "--tc",
-        portals.url("tc", AUDITOR),
-        "--target",
-        portals.url("portal3", AUDITOR),
-        "--files",
-        "files",
-        "--objects",
-        "forms-objects",
-        "--output",
-        "json",
-        folder=portals.folder,
-    )
+    audited = portals.audit("forms", "--output", "json")
     assert audited.code == 0, audited.out
     assert "internal_note is a view: it is unknown which rows it leaves out" in audited.data["not_ruled_out"]["P2"]
     portals.new_store()

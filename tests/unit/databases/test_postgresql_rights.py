@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
-
-
-@contextmanager
-def changed(portals: Portals, database: str, there: str, back: str) -> Iterator[None]:
-    """Executes the statement, and reverts it at the end."""
-    portals.do(database, there)
-    try:
-        yield
-    finally:
-        portals.do(database, back)
 
 
 def test_the_documented_roles_have_what_they_need_and_nothing_else(portals: Portals) -> None:
@@ -81,7 +68,7 @@ MISSING = {
 @pytest.mark.parametrize("what", MISSING)
 def test_missing_rights_stop_plan_and_run_before_anything_is_read(what: str, portals: Portals) -> None:
     database, there, back, sentence = MISSING[what]
-    with changed(portals, database, there, back):
+    with portals.changed(database, there, back):
         for name in ("plan", "run"):
             done = portals.run(name, run=f"missing-{name}")
             assert done.code == 1, done
@@ -183,7 +170,7 @@ EXCESS = {
 @pytest.mark.parametrize("what", EXCESS)
 def test_excess_rights_are_named(what: str, portals: Portals) -> None:
     option, database, there, back, sentences = EXCESS[what]
-    with changed(portals, database, there, back):
+    with portals.changed(database, there, back):
         done = portals.run("plan", "--output", "json")
         assert done.code == 0, done
         found = done.data["rights"][option]["excess"]
@@ -194,7 +181,7 @@ def test_excess_rights_are_named(what: str, portals: Portals) -> None:
 
 
 def test_a_run_reports_excess_rights_and_continues(portals: Portals) -> None:
-    with changed(portals, "portal2", f"GRANT DELETE ON message TO {READER}", f"REVOKE DELETE ON message FROM {READER}"):
+    with portals.changed("portal2", f"GRANT DELETE ON message TO {READER}", f"REVOKE DELETE ON message FROM {READER}"):
         done = portals.run("run", run="excess")
         assert done.code == 0, done.err
         assert "--source: role migration_reader may DELETE message: more than required" in done.err

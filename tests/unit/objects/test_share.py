@@ -16,6 +16,7 @@ from etl.objects import beneath
 from etl.objects.share import Share
 from etl.reconcile.objects import below
 from etl.reconcile.objects.share import Moving, digest_at
+from tests.support.background import in_background
 
 Reader = Callable[[str], "tuple[str, int] | None"]
 
@@ -176,17 +177,10 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored(tmp_path: Path) -> N
         list(pieces)
     path.write_bytes(b"")
     os.truncate(path, 256 << 20)
-    over = threading.Event()
 
-    def grow() -> None:
+    def grow(over: threading.Event) -> None:
         while not over.is_set():
             os.utime(path)
 
-    growing = threading.Thread(target=grow)
-    growing.start()
-    try:
-        with pytest.raises(Moving):
-            digest_at(tmp_path, "f")
-    finally:
-        over.set()
-        growing.join()
+    with in_background(grow), pytest.raises(Moving):
+        digest_at(tmp_path, "f")
