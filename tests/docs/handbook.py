@@ -24,6 +24,7 @@ from checks.suites import read_suites  # noqa: E402
 from cli import commands  # noqa: E402
 from etl.report.controls import SECTIONS, controls  # noqa: E402
 from etl.report.csv_columns import csv_files  # noqa: E402
+from etl.rules.registry import CHAPTERS  # noqa: E402
 from mappings.model import Portal  # noqa: E402
 from mappings.personal import NONE, read_personal  # noqa: E402
 from mappings.read import HOME, read_mappings  # noqa: E402
@@ -91,8 +92,20 @@ def _rules() -> str:
         rules = [rule for rule in mappings.rules.values() if rule.chapter == chapter]
         rows = [(r.number, r.situation, r.decision, r.severity, "yes" if r.flags else "", _some(used.get(r.number, []))) for r in rules]
         head = ("rule", "situation", "decision", "severity", "flags rows", "source tables")
-        parts.append(f"## {rules[0].number[0]}. {chapter}\n\n{table(head, rows)}")
+        letter = rules[0].number[0]
+        parts.append(f"## {letter}. {chapter}\n\n{_modules_of(letter)}\n\n{table(head, rows)}")
     return "\n".join(parts)
+
+
+def _modules_of(letter: str) -> str:
+    """Which modules carry out the rules of a chapter; a test proves that both sides have the same ones."""
+    found = {
+        module.__name__.rpartition(".")[2]: [number for number in module.RULES if number.startswith(letter)]
+        for module in CHAPTERS
+        if any(number.startswith(letter) for number in module.RULES)
+    }
+    listed = "; ".join(f"`{name}.py` ({', '.join(numbers)})" for name, numbers in found.items())
+    return f"In `etl/rules/` and `etl/reconcile/rules/`: {listed}." if found else "Carried out by the run as a whole."
 
 
 def _some(tables: list[str]) -> str:

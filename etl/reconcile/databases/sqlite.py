@@ -42,7 +42,9 @@ class SqliteDatabase:
         self.path, self._bulk = path, _bulk(path)
         self._rows = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
         self._rows.set_progress_handler(lambda: 0, 1_000_000)  # a signal's handler runs only within Python's own code
-        self._rows.execute("PRAGMA trusted_schema = off")  # an untrusted file: its views and indexes may not call functions with side effects
+        self._rows.execute(
+            "PRAGMA trusted_schema = off"
+        )  # an untrusted file: its views and indexes may not call functions with side effects
         self._rows.text_factory = Text
         try:
             self._rows.execute("PRAGMA trusted_schema = off")
