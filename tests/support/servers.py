@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,13 +45,13 @@ class Portals:
                 connection.execute(statement.encode())
 
     @contextmanager
-    def changed(self, database: str, there: str, back: str) -> Iterator[None]:
-        """Executes the statements, and reverts them at the end."""
-        self.do(database, *there.split("; "))
+    def changed(self, database: str, there: str | Sequence[str], back: str | Sequence[str]) -> Iterator[None]:
+        """Executes the statements, and reverts them at the end; a list is executed one by one, each in a transaction of its own."""
+        self.do(database, *([there] if isinstance(there, str) else there))
         try:
             yield
         finally:
-            self.do(database, *back.split("; "))
+            self.do(database, *([back] if isinstance(back, str) else back))
 
     def sources(self, role: str = READER) -> tuple[str, ...]:
         """Returns the options of the old portals under a role."""

@@ -32,7 +32,7 @@ def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals
         f" ALTER DATABASE tc RESET ALL; ALTER ROLE {WRITER} RESET statement_timeout; ALTER ROLE {WRITER} RESET idle_in_transaction_session_timeout;"
         f" ALTER ROLE {WRITER} RESET quote_all_identifiers; ALTER ROLE {WRITER} RESET lock_timeout; ALTER DATABASE portal3 RESET ALL"
     )
-    with portals.changed("postgres", there, back):
+    with portals.changed("postgres", there.split("; "), back.split("; ")):
         done = portals.run("plan", "--output", "json")
         assert done.code == 0, done.err
         p2, tc = ("\n".join(done.data["conditions"][portal]["notes"]) for portal in ("P2", "TC"))
