@@ -1,4 +1,4 @@
-"""What whoever owns an old portal, hands over a folder or may write into a run's folder tries: each refused by name, nothing written elsewhere."""
+"""Hostile files of an old portal, of a given folder or in a run's folder: each is refused by name, and nothing is written elsewhere."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_no_malformed_text_file_causes_an_internal_error(text: str, tmp_path: Pa
 
 
 def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Path) -> None:
-    """A pipe was waited for without end; the first line of whatever a code list led to stood in the message."""
+    """Previously a pipe blocked for ever, and the first line of a linked file was part of the message."""
     os.mkfifo(tmp_path / "pipe")
     done = command("run", "--source", "sqlite:///x", "--run", "run", "--objects", "o", "--decisions", "pipe", folder=tmp_path)
     assert (done.code, "pipe is not a file" in done.err) == (2, True), done
@@ -100,7 +100,7 @@ def test_inputs_are_never_written_to(published: Workspace) -> None:
 
 
 def test_a_manifest_with_paths_outside_the_run_is_refused(published: Workspace) -> None:
-    """Evidence is packed under their names: `report/../../x` was written beside the bundle."""
+    """Evidence is packed under these names: `report/../../x` was written outside the bundle."""
     (published.folder / "x").write_text("planted")
     manifest = published.run / "manifest.json"
     content = json.loads(manifest.read_bytes())
@@ -115,7 +115,7 @@ def test_a_manifest_with_paths_outside_the_run_is_refused(published: Workspace) 
 
 
 def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Path) -> None:
-    """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
+    """A file that grows faster than it is read filled the disk: both readers stop at its initial size."""
     path = tmp_path / "f"
     path.write_bytes(b"x" * (4 << 20))
     pieces = Share(str(tmp_path)).chunks("f")

@@ -1,4 +1,4 @@
-"""Places of a migration: none lies within another, and a folder that is refused is left as it was."""
+"""Paths of a migration must not overlap, and a refused folder is not changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.command import Workspace, command
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Mode, time and bytes of all that lies there."""
+    """Returns mode, time and bytes of all files there."""
     found = {}
     for path in sorted(folder.rglob("*")):
         seen = path.lstat()
