@@ -62,6 +62,26 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
             raise _overlap(out, run)
 
 
+_BESIDE_SQLITE = ("", "-journal", "-wal", "-shm")
+
+
+def refuse_log(options: Options, log: Path, *given: tuple[str, Path]) -> None:
+    """Raises Refused (7) for a `--log` in a folder of the migration, or in place of a file that it reads or writes. `given`: further such files."""
+    place = Place("--log", log.resolve(), is_folder=False)
+    settings = (("--mappings", options.mappings), ("--adapter", options.adapter))
+    for folder in (*_folders(options), *(Place(option, path.resolve()) for option, path in settings if path is not None)):
+        if _within(place, folder):
+            raise _overlap(place, folder)
+    names = ("decisions", "acceptance", "approver", "approval")
+    files = [
+        Place(file.option, file.path.with_name(file.path.name + end), is_folder=False) for file in _files(options) for end in _BESIDE_SQLITE
+    ]
+    files += [Place(f"--{name}", path.resolve(), is_folder=False) for name in names if (path := getattr(options, name)) is not None]
+    for file in (*files, *(Place(option, path.resolve(), is_folder=False) for option, path in given)):
+        if _is_same(place.path, file.path):
+            raise _overlap(place, file)
+
+
 def of_run(options: Options, settings: RunSettings) -> Options:
     """The options, completed with those of the run's start; a URL with a hidden password still identifies a path."""
     return replace(

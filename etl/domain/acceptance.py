@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from etl.domain.decisions import Decisions
 from etl.domain.masking import without_names
-from etl.domain.signed_words import SIGNED, faults
-from etl.errors import MigrationError, WrongUsage
+from etl.domain.signed_words import SIGNED, faults, signed_content
+from etl.errors import MigrationError
 from mappings.acceptance import LIMITS, GoalKind, read_goal_kinds
 from mappings.model import Mappings
 from mappings.readiness import WEIGHTS
@@ -61,7 +62,7 @@ class Goal:
 
     def met(self, actual: Decimal | int, total: int | None) -> bool:
         """Returns whether `actual` meets the limit; a share is `actual` of `total`. With a total of 0 every share is met."""
-        bound = self.limit * (total or 0) if self.unit == "share" else self.limit
+        bound = Fraction(self.limit) * (total or 0) if self.unit == "share" else self.limit  # exact: a Decimal product has 28 digits
         return actual <= bound if LIMITS[self.limit_word][1] == "most" else actual >= bound
 
 
@@ -100,11 +101,8 @@ def known_names(mappings: Mappings, with_tc: bool) -> Known:
 
 
 def content_of(path: Path) -> bytes:
-    """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise WrongUsage(f"--acceptance: {path} cannot be read ({error.strerror}).", "Give the file with the goals.") from None
+    """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened or is not a regular file (reading a pipe could block)."""
+    return signed_content(path, "--acceptance", "the goals")
 
 
 def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, list[str]]:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,10 +30,12 @@ _MANY = 2_000_000
 class WorkerPool:
     """Helper processes, started by the first step that needs them and kept for later steps: a start takes a second.
 
-    `number`: workers of this machine, None for one per core. `place`: the file that each of them locks. `scheduler`: of a Dask cluster.
+    `number`: workers of this machine, None for one per core. `place`: the file that each of them locks. `scheduler`: of a Dask cluster;
+    `tell`: receives its warnings.
     """
 
-    def __init__(self, number: int | None, place: Path, scheduler: str | None = None) -> None:
+    def __init__(self, number: int | None, place: Path, scheduler: str | None = None, tell: Callable[[str], None] = lambda _: None) -> None:
+        self._tell = tell
         self._number, self._place, self._scheduler = number or os.cpu_count() or 1, place, scheduler
         self._stack = ExitStack()
         self._pool: Executor | None = None
@@ -44,7 +46,7 @@ class WorkerPool:
         self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
-                self._pool = self._stack.enter_context(cluster(self._scheduler, secured(self._scheduler), self._place.parent))
+                self._pool = self._stack.enter_context(cluster(self._scheduler, secured(self._scheduler), self._place.parent, self._tell))
             elif self._number > 1 and rows >= WORTH_WORKERS:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
         return self._pool

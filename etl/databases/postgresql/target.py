@@ -8,10 +8,9 @@ reuses an earlier one's staging tables: they are dropped.
 from __future__ import annotations
 
 import platform
-import re
 import select
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from psycopg.pq import TransactionStatus
 from etl.databases import redacted_url
 from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
 from etl.databases.postgresql import difference, merge, replacement
+from etl.databases.postgresql import images as before_images
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.contract import advance, differences
@@ -30,12 +30,10 @@ from etl.databases.postgresql.pooler import refuse_pooler, void_lock
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, hang_up, references, stage, touched
 from etl.databases.postgresql.transport import is_here
 from etl.databases.target import (
-    KEPT,
     RUN_COLUMNS,
     UNDO,
     Agree,
     Change,
-    Images,
     Known,
     Rows,
     RunRecord,
@@ -43,11 +41,9 @@ from etl.databases.target import (
     agreed,
     id_tags,
     in_reference_order,
-    nothing_to_restore,
     record_tables,
     run_record,
     run_values,
-    undo_tables,
     volatile,
 )
 from etl.errors import MigrationError, Refused
@@ -55,7 +51,6 @@ from mappings.ddl import alterations
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
-_UNDO_TABLE = re.compile(rf"{UNDO}__\d+_")
 _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND classid = %s AND objsubid = 2"
     " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
@@ -101,6 +96,7 @@ class PostgresTarget:
             )
         self._fresh = False
         self._marks: dict[str, str] = {}
+        self._images: dict[str, str] | None = None
         self._counted: dict[str, int] = {}  # by table, the number of rows of a store that is known to hold what was published
         self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and their number
         self._schema: Schema | None = None  # the contract that the existing tables agree with
@@ -237,10 +233,10 @@ class PostgresTarget:
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         self._sweep()  # left by a killed load
-        number = self._number()
+        number = before_images.number_of_next(self._session)
         self._record(replace(record, fresh=False), number)
-        changes, images = difference.change(self._session, tables, number, known, self._counted, tell)
-        self._keep(record.run_id, number, images)
+        changes, kept = difference.change(self._session, tables, number, known, self._counted, tell)
+        self._images = before_images.keep(self._session, record.run_id, number, kept)
         with safe_errors("--target", "advancing sequences"):
             advance(self._session, schema)
         self._sweep()
@@ -296,50 +292,19 @@ class PostgresTarget:
         self._keep_others_out(schema, "SHARE ROW EXCLUSIVE")
         earlier = [run for run in self.runs() if run.state == "PUBLISHED"]
         fresh = not earlier and not any(self.rows(table.name) for table in tables)
-        number = 0 if fresh else self._number()
+        number = 0 if fresh else before_images.number_of_next(self._session)
         self._record(replace(record, fresh=fresh), number)
         references = merge.without_references(self._session, [table.name for table in tables])
         if fresh:
             changes = merge.fill(self._session, tables, tell)
             merge.analyze(self._session, [table.name for table in tables])
         else:
-            changes, images = merge.merge(self._session, tables, number, tell)
-            self._keep(record.run_id, number, images)
+            changes, kept = merge.merge(self._session, tables, number, tell)
+            self._images = before_images.keep(self._session, record.run_id, number, kept)
         refuse_altered(merge.unlike(self._session, tables) + touched(merge.marks_of(self._session, schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self._session, references)
         return changes
-
-    def _number(self) -> int:
-        """Returns the number of the next delta: unused by every table of before-images, also where its record is lost."""
-        self._run(KEPT)
-        (known,) = self._one(f"SELECT coalesce(max(number), 0) FROM {UNDO}")
-        return 1 + max([int(known), *(int(name[len(UNDO) + 2 :].split("_")[0]) for name in self._existing() if _UNDO_TABLE.match(name))])
-
-    def _keep(self, run_id: str, number: int, images: list[Images]) -> None:
-        self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (run_id,))
-        for image in images:
-            values = (run_id, number, image.table, image.before, image.new)
-            self._run(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (%s, %s, %s, %s, %s)", values)
-
-    def _kept(self, run_id: str, tables: list[Table]) -> tuple[int, list[Images]]:
-        """Returns that delta's number and its kept rows by table; raises Refused where they are incomplete."""
-        existing = self._existing()
-        if UNDO not in existing:
-            raise nothing_to_restore(run_id, f"the table {UNDO}, which lists its before-images, is missing")
-        with safe_errors("--target", "reading"):
-            rows = self._session.execute(
-                f"SELECT number, table_name, before_rows, new_rows FROM {UNDO} WHERE run_id = %s".encode(), (run_id,)
-            ).fetchall()
-        images = {row[1]: Images(row[1], row[2], row[3]) for row in rows}
-        wanted = {
-            name: count for number, *image in rows for name, count in zip(undo_tables(number, image[0]), image[1:], strict=True) if count
-        }
-        lost = [table.name for table in tables if table.name not in images]
-        lost += [name for name, count in wanted.items() if name not in existing or self.rows(name) != count]
-        if lost:
-            raise nothing_to_restore(run_id, f"its before-images are incomplete ({', '.join(sorted(lost))})")
-        return rows[0][0], [images[table.name] for table in tables]
 
     def _record(self, record: RunRecord, number: int = 0) -> None:
         """`number`: of the delta, which keeps the record of a run that is published already."""
@@ -365,18 +330,18 @@ class PostgresTarget:
                 found.append(table.name)
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         self._begin()
         self._require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         delta = self._is_delta(record)
         if delta:
-            number, images = self._kept(record.run_id, tables)
-            touched = [image for image in images if image.before or image.new]
+            number, kept = before_images.kept(self._session, record.run_id, tables, images)
+            touched = [image for image in kept if image.before or image.new]
             rows = {image.table: self._counted.get(image.table, 0) or self.rows(image.table) for image in touched}
             coming, going = {image.table: image.before for image in touched}, {image.table: image.new for image in touched}
             again, deferred = difference.hold_back(self._session, [table.name for table in tables], coming, going, rows)
-            changes = merge.restore(self._session, tables, number, images, tell)
+            changes = merge.restore(self._session, tables, number, kept, tell)
             self._run(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             difference.judge(self._session, again, deferred)
         else:
@@ -394,16 +359,20 @@ class PostgresTarget:
         self._staged = False
         return changes
 
-    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         if not self._is_delta(record):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
-        _, images = self._kept(record.run_id, tables)
-        return [Change(image.table, 0, image.before, image.new) for image in images]
+        _, kept = before_images.kept(self._session, record.run_id, tables, images)
+        return [Change(image.table, 0, image.before, image.new) for image in kept]
 
     def _is_delta(self, record: RunRecord) -> bool:
         """Returns whether the publish was a delta: by its record, or because an earlier run is still published."""
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+
+    @property
+    def images(self) -> dict[str, str] | None:
+        return self._images
 
     @property
     def marks(self) -> dict[str, str]:
