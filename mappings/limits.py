@@ -6,7 +6,6 @@ import difflib
 import hashlib
 import os
 import stat
-import tomllib
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from mappings.errors import MappingErrors
 from mappings.model import Mappings
+from mappings.toml_text import loads
 
 FILE = "limits.toml"
 INDICATOR = "_ind"  # the suffix of an indicator column's name
@@ -67,7 +67,7 @@ def _read(file: Path, files: Map[str, bytes], mappings: Mappings) -> tuple[dict[
     if file.is_symlink() or FILE not in files:
         return {}, [(FILE, "file", "a link, or not a file", "the file itself")]
     try:
-        words = tomllib.loads(files[FILE].decode("utf-8-sig"))
+        words = loads(files[FILE].decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with too many digits, nested too deeply
         return {}, [(FILE, "file", str(error), "TOML in UTF-8")]
     return words, list(_wrong(words, mappings))

@@ -8,8 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
-from fractions import Fraction
+from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,11 @@ class Goal:
 
     def met(self, actual: Decimal | int, total: int | None) -> bool:
         """Returns whether `actual` meets the limit; a share is `actual` of `total`. With a total of 0 every share is met."""
-        bound = Fraction(self.limit) * (total or 0) if self.unit == "share" else self.limit  # exact: a Decimal product has 28 digits
+        bound = self.limit
+        if self.unit == "share":  # exact: a product has 28 digits, and 0 for the least, unless the context says more
+            digits = len(Decimal(self.limit).as_tuple().digits) + len(str(_MOST))
+            with localcontext(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX):
+                bound = self.limit * (total or 0)
         return actual <= bound if LIMITS[self.limit_word][1] == "most" else actual >= bound
 
 

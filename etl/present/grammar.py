@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from etl.present.problem import AdapterWrong, Problem, nearest, nearest_name, pr
 from mappings.limits import wrong_limits
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS
+from mappings.toml_text import loads
 
 LIMITS, CODES = "limits.toml", "codes"
 _SOURCE_WORDS = ("null", "case", "ignored", "absent", "csv")
@@ -123,7 +123,7 @@ class _Reader:
             self._wrong(name, "line 1", "a byte order mark", "UTF-8 without one", rank=0)
             content = content[3:]
         try:
-            return tomllib.loads(content.decode())
+            return loads(content.decode())
         except UnicodeDecodeError as error:
             self._wrong(name, f"byte {error.start + 1}", "bytes that are not UTF-8", "TOML in UTF-8", rank=0)
         except (ValueError, RecursionError) as error:  # not TOML, a number with thousands of digits, lists nested too deeply

@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import tomllib
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 from importlib import resources
@@ -13,7 +12,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from etl.reconcile.engine.given_folder import digest_of, files_of
+from etl.reconcile.engine.given_folder import digest_of, files_of, toml
 from etl.reconcile.errors import SpecError
 
 PORTALS = {"P2": ("portal2", "portal2.sql"), "TC": ("tc", "tc.sql")}
@@ -246,7 +245,7 @@ def _referred(reference: exp.Expr) -> str:
 
 def _mapping(portal: str, where: str, content: bytes) -> Mapping:
     try:
-        raw = tomllib.loads(content.decode("utf-8-sig"))
+        raw = toml(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{where}: cannot be read as TOML ({type(error).__name__})") from None
     into = tuple(

@@ -2,13 +2,12 @@
 
 import csv
 import io
-import tomllib
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from etl.reconcile.engine.given_folder import files_of
+from etl.reconcile.engine.given_folder import files_of, toml
 from etl.reconcile.engine.spec import PORTALS, Table
 from etl.reconcile.errors import SpecError
 
@@ -103,7 +102,7 @@ def _within(files: Map[str, bytes], folder: str, suffix: str) -> list[str]:
 
 def _toml(name: str, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return toml(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{name}: cannot be read as TOML ({type(error).__name__})") from None
 
