@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -108,27 +109,30 @@ def judged(content: bytes, name: str) -> tuple[Decisions, list[str]]:
             problems.append(f"{place}: {word} is not a list of tables; write [[{word}]] above each")
             continue
         for number, table in enumerate(tables):
-            decision = _decision(kind, table, f"{name}, line {places.line(word, number)}", problems)
+            lines = {part: f"{name}, line {places.line(word, number, part)}" for part in ("", *table)}
+            decision = _decision(kind, table, lines, problems)
             if decision is not None:
                 found.append(decision)
     problems += _doubles(found)
     return Decisions(tuple(found), hashlib.sha256(content).hexdigest()), [without_names(problem) for problem in problems]
 
 
-def _decision(kind: Kind, table: dict[str, Any], place: str, problems: list[str]) -> Decision | None:
+def _decision(kind: Kind, table: dict[str, Any], lines: Mapping[str, str], problems: list[str]) -> Decision | None:
+    """Returns the decision, None after `problems` received each reason against it. `lines`: by word its file and line, "": the heading's."""
     wanted = {**_WORDS[kind], **SIGNED}
-    wrong = [f"{word} is not a word of [[{kind}]]; it has {', '.join(wanted)}" for word in table if word not in wanted]
-    wrong += [fault for _, fault in faults(table, wanted)]
+    wrong = [(word, f"{word} is not a word of [[{kind}]]; it has {', '.join(wanted)}") for word in table if word not in wanted]
+    wrong += faults(table, wanted)
     name = table.get("user_name")
     if kind == "user" and isinstance(name, str) and name.strip() and email_key(name) is None:
-        wrong.append("user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)")
+        text = "user_name is not an e-mail; write one with exactly one @, something on both sides of it and no white space (B15)"
+        wrong.append(("user_name", text))
     key_word, *value_word = _WORDS[kind]
     key = table.get(key_word)
     about = f"{kind} {key}" if type(key) is int else kind  # the value is not shown: it may be a name
-    problems += [f"{place}: {about}: {fault}" for fault in wrong]
+    problems += [f"{lines.get(word, lines[''])}: {about}: {fault}" for word, fault in wrong]
     if wrong:
         return None
-    return Decision(kind, str(key), table[value_word[0]] if value_word else None, table["by"], table["on"], table["reason"], place)
+    return Decision(kind, str(key), table[value_word[0]] if value_word else None, table["by"], table["on"], table["reason"], lines[""])
 
 
 def _doubles(found: list[Decision]) -> list[str]:

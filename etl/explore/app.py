@@ -26,6 +26,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from etl.explore.hits import Hits
 from etl.explore.logins import Logins
 from etl.explore.page_text import Page, as_text
 from etl.explore.pages import NotFound, Pages
@@ -229,7 +230,7 @@ class Explorer:
         def read() -> Response:
             with self._engine.connect() as connection:
                 found = search(connection, typed)
-                hits = Pages(connection, self._settings.mappings, self._personal).hits(found)
+                hits = Hits(connection, self._settings.mappings, self._personal).hits(found)
             return self._answer(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN), "text/html")
 
         return await run_in_threadpool(read)

@@ -19,7 +19,8 @@ from etl.placement.held_rows import Odd
 from etl.placement.row_placement import CODE, REASONS, keys
 from etl.placement.stage_tables import empty
 from etl.rules.h_identifiers import importer_numbers
-from etl.transform.split import SPINE_TABLES, Splitting, Undecided, undecided
+from etl.transform.split import Undecided, undecided
+from etl.transform.splitting import SPINE_TABLES, Splitting
 from mappings.model import Mappings, Portal
 
 _HEAD = """# Decisions that this migration is waiting for (chapter L of the rules). Fill in the lines, remove what is not decided,

@@ -33,7 +33,7 @@ from etl.rules.x_values_and_references import flag_invalid_texts
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
-from etl.transform.split import SPINE_TABLES
+from etl.transform.splitting import SPINE_TABLES
 from etl.transform.stage_file_task import StageFileResult, StepInputs, TaskSpec, WorkerState, context_of, finish_stage_file, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
 

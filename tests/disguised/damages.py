@@ -347,10 +347,10 @@ def _of_limits(files: Files) -> Iterator[Damage]:
         ("share = 0.9", 'share = "0.9"'): ("held.document_link.share", "a number from 0 to 1"),
         ("share = 0.9, ", ""): ("held.document_link.share", "a number from 0 to 1"),
         ("share =", "shar ="): ("held.document_link.shar:", "nearest: share"),
-        ('reason = "links into a store that was closed"', 'reason = ""'): ("held.document_link.reason", "the reason, a text"),
-        (', reason = "links into a store that was closed"', ""): ("held.document_link.reason", "the reason, a text"),
+        ('reason = "links into a store that was closed"', 'reason = ""'): ("held.document_link.reason", "the reason, a text in quotes"),
+        (', reason = "links into a store that was closed"', ""): ("held.document_link.reason", "the reason, a text in quotes"),
         ("reason =", "reson ="): ("held.document_link.reson", "nearest: reason"),
-        ("[held]", "[held"): ("file", "TOML"),
+        ("[held]", "[held"): ("line 1: text", "TOML"),
     }
     for (before, after), says in changes.items():
         yield Damage(f"{after} for {before} in {name}", (name, *says), _changed(files, name, before, after))

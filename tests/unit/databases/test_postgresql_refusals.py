@@ -217,15 +217,6 @@ def test_an_old_portal_of_another_encoding_gives_the_same_texts(portals: Portals
     assert bytes_of[0] == bytes_of[1] == bytes_of[2] == bytes_of[3]
 
 
-def test_a_statement_timeout_says_so(portals: Portals) -> None:
-    refused(
-        portals.run("run", *world(portals), "--target", "sqlite:///t.sqlite", run="timeout", PGOPTIONS="-c statement_timeout=1"),
-        1,
-        "SQLSTATE 57014",
-        "statement_timeout",
-    )
-
-
 def test_a_deadlock_and_a_lock_timeout_are_tried_again(portals: Portals) -> None:
     """Another session locks what the second run wants, in the other order: the server ends one of them; the load looks and begins again."""
     portals.do("postgres", "CREATE DATABASE deadlock")
@@ -284,3 +275,28 @@ def test_a_deadlock_ends_in_one_published_run(portals: Portals) -> None:
     assert done.code == 0, done.err
     with portals.session("deadlock") as connection:
         assert connection.execute("SELECT count(*) FROM migration_run WHERE state_cd = 'PUBLISHED'").fetchone() == (3,)
+
+
+def test_a_cancelled_statement_says_so(portals: Portals) -> None:
+    """A server ends a statement as it does at a statement_timeout (57014): here it waits for a lock, and is cancelled."""
+    ended = threading.Event()
+
+    def cancel() -> None:
+        with portals.session("deadlock") as session:  # outside of a transaction: inside, pg_stat_activity stays as it was at first
+            while not ended.wait(0.05):
+                session.execute(
+                    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = 'portal-migrate' AND state = 'active' AND wait_event_type = 'Lock'"
+                )
+
+    portals.do("portal2", "UPDATE message SET body = 'a fourth' WHERE message_id = (SELECT min(message_id) FROM message)")
+    with portals.session("deadlock") as other:
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE criteria_version IN ACCESS EXCLUSIVE MODE")
+        cancelling = threading.Thread(target=cancel)
+        cancelling.start()
+        done = portals.run("run", *world(portals), "--target", as_superuser(portals, "deadlock"), run="cancelled")
+        ended.set()
+        cancelling.join()
+        other.execute("ROLLBACK")
+    refused(done, 1, "SQLSTATE 57014", "statement_timeout")

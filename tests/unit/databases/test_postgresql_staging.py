@@ -76,7 +76,7 @@ def test_a_signal_in_the_midst_of_a_statement_leaves_neither_staging_tables_nor_
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
         with pytest.raises(Interrupted):
-            target._run("SELECT pg_sleep(60)")
+            target.execute("SELECT pg_sleep(60)")
     finally:
         signal.signal(signal.SIGALRM, before)
     began = time.monotonic()
@@ -124,7 +124,7 @@ def test_what_changes_the_store_holds_the_lock_itself(store: str, command: str) 
     target = staged(store)
     if command == "take_back":
         target.publish(SCHEMA, record, lambda *_: None)
-    target._run("SELECT pg_advisory_unlock_all()")
+    target.execute("SELECT pg_advisory_unlock_all()")
     before = [run.state for run in target.runs()]
     with pytest.raises(Refused, match="does not hold this run's lock"):
         getattr(target, command)(SCHEMA, record, lambda *_: None)

@@ -1,6 +1,6 @@
 """Ids: 1,000 of a migrated synthetic world, and all at the edges of what fits, made again by the handbook's one expression in plain PostgreSQL.
 
-test_docs.py holds the same expression against every table of a store that is PostgreSQL itself.
+test_page_sql.py applies the same expression against every table of a store that is PostgreSQL itself.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from etl.errors import MigrationError, Refused
 from etl.report.company import as_files, companies, company, write_companies
 from etl.report.company_letter import LetterHead, actions, as_letter_html, as_letter_markdown, earlier_letters
 from mappings.letters import language_for, read_letters
-from tests.unit.report.test_report import MAPPINGS, cast
+from tests.unit.report.cast_run import MAPPINGS, cast
 
 TEXTS = read_letters(MAPPINGS.home)
 ENGLISH, SPANISH = TEXTS["en"], TEXTS["es"]

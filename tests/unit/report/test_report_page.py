@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 from etl.report import write_report
 from etl.runfolder.folder import open_locked
 from tests.support.accessibility import barriers, barriers_everywhere
-from tests.unit.report.test_report import HOSTILE, MAPPINGS, cast, copy_of, hostile
+from tests.unit.report.cast_run import HOSTILE, MAPPINGS, cast, copy_of, hostile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")

@@ -11,7 +11,7 @@ from etl.report.company import companies
 from etl.report.facts import facts
 from etl.report.recheck import queries
 from etl.runfolder.folder import open_locked
-from tests.unit.report.test_report import FREEZE, MAPPINGS, cast, copy_of
+from tests.unit.report.cast_run import FREEZE, MAPPINGS, cast, copy_of
 
 
 @pytest.fixture(scope="module")

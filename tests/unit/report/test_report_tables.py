@@ -33,7 +33,7 @@ from mappings.errors import MappingError
 from mappings.personal import NONE, read_personal
 from mappings.read import HOME, read_mappings
 from tests.docs.handbook import ROOT, every_command
-from tests.unit.report.test_report import MAPPINGS, cast, copy_of, hostile, reconciled
+from tests.unit.report.cast_run import MAPPINGS, cast, copy_of, hostile, reconciled
 
 
 @pytest.fixture(scope="module")

@@ -104,13 +104,13 @@ BADLY_WRITTEN = {
     "[[usr]]\nuser_id = 1": "line 1: usr is not a kind of decision; write one of [[tc_account]], [[user]], [[waiver]]",
     "[user]\nuser_id = 1": "line 1: user is not a list of tables; write [[user]]",
     "# a\n\n[[user]]\nuser_id = 1" + SIGNED: "line 3: user 1: user_name is missing; write user_name = ",
-    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 1: user: user_id is of the wrong type; write a whole number",
-    "[[user]]\nuser_id = true\nuser_name = 'a@b'" + SIGNED: "user_id is of the wrong type",
-    '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 1: user 1: user_name is not an e-mail; write one",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "on is of the wrong type; write a date without quotes",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = 2023-09-15T10:00:00\nreason = "r"': "on is of the wrong type",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "by is empty; write a text in quotes that is not empty",
-    '[[waiver]]\ngoal = "g"\nwhy = "x"' + SIGNED: "line 1: waiver: why is not a word of [[waiver]]; it has goal, by, on, reason",
+    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 2: user: user_id is of the wrong type; write a whole number",
+    "[[user]]\nuser_id = true\nuser_name = 'a@b'" + SIGNED: "line 2: user: user_id is of the wrong type",
+    '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 3: user 1: user_name is not an e-mail; write one",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "line 5: user 1: on is of the wrong type; write a date without quotes",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = 2023-09-15T10:00:00\nreason = "r"': "line 5: user 1: on is of the wrong type",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "line 4: user 1: by is empty; write a text in quotes that is not empty",
+    '[[waiver]]\ngoal = "g"\nwhy = "x"' + SIGNED: "line 3: waiver: why is not a word of [[waiver]]; it has goal, by, on, reason",
     _decided(
         '[[user]]; user_id = 1; user_name = "a@b"', '[[user]]; user_id = 1; user_name = "c@d"'
     ): "is decided twice (decisions.toml, line 1)",
@@ -132,13 +132,14 @@ BADLY_WRITTEN = {
     "tc_account_id,entity_id\n5,101\n": "line 1: is not TOML: ",
     "user = 5\n": "line 1: user is not a list of tables; write [[user]] above each",
     SIGNED: "line 2: by is not a kind of decision",
-    "[[user]]\nuser_id = 5.0" + SIGNED: "user_id is of the wrong type (found 5.0); write a whole number, without quotes",
-    "[[user]]\nuser_id = 99999999999999999999" + SIGNED: "user_id is not a number that an id can have; write at most 18 digits",
-    "[[user]]\nuser_id = 1\non = 1023-09-15\n": "line 1: user 1: on is 1023-09-15, before 1900; write the day on which it was signed",
-    "[[user]]\nuser_id = 1\non = 20230915\n": "on is of the wrong type (found 20230915); write a date without quotes",
-    '[[user]]\nuser_id = 1\nby = ["E"]\n': "by is of the wrong type; write a text in quotes",
-    f'[[user]]\nuser_id = 1\nreason = "{"x" * 2001}"\n': "reason has 2,001 letters; write at most 2,000",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b\\u0000"\n': "user_name contains the character U+0000; write it without",
+    "[[user]]\nuser_id = 5.0" + SIGNED: "line 2: user: user_id is of the wrong type (found 5.0); write a whole number, without quotes",
+    "[[user]]\nuser_id = 99999999999999999999"
+    + SIGNED: "line 2: user 99999999999999999999: user_id is not a number that an id can have; write at most 18 digits",
+    "[[user]]\nuser_id = 1\non = 1023-09-15\n": "line 3: user 1: on is 1023-09-15, before 1900; write the day on which it was signed",
+    "[[user]]\nuser_id = 1\non = 20230915\n": "line 3: user 1: on is of the wrong type (found 20230915); write a date without quotes",
+    '[[user]]\nuser_id = 1\nby = ["E"]\n': "line 3: user 1: by is of the wrong type; write a text in quotes",
+    f'[[user]]\nuser_id = 1\nreason = "{"x" * 2001}"\n': "line 3: user 1: reason has 2,001 letters; write at most 2,000",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b\\u0000"\n': "line 3: user 1: user_name contains the character U+0000; write it without",
     "waiver = [{ goal = 'g', by = 'E', on = 2023-09-15, reason = 'r' }, { goal = 'g', by = 'E', on = 2023-09-15, reason = 'r' }]": (
         "line 1: waiver g: is decided twice"
     ),
@@ -161,7 +162,7 @@ def test_L3_every_fault_is_in_one_answer_and_other_encodings_are_told(tmp_path: 
         parsed(text.encode(), "d.toml")
     assert [
         part
-        for part in ("line 1: note", "line 4: user 1: user_name", "line 4: user 1: by", "line 6: waiver: goal is empty")
+        for part in ("line 1: note", "line 4: user 1: user_name", "line 4: user 1: by", "line 7: waiver: goal is empty")
         if part not in str(refused.value)
     ] == []
     for content, sentence in (("x".encode("utf-16"), "line 1: the file is not UTF-8"), (b"\xef\xbb\xbf", "byte order mark")):
@@ -210,7 +211,7 @@ def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path
     bad = _file(tmp_path / "bad", _decided('[[user]]; user_id = 101; user_name = "no mail"'))
     done = night.command("run", "--decisions", str(bad))
     assert (done.code, night.target.exists()) == (1, False)
-    assert "decisions.toml, line 1: user 101: user_name is not an e-mail" in done.err
+    assert "decisions.toml, line 3: user 101: user_name is not an e-mail" in done.err
     assert night.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
     for step in ("extract", "split"):
         assert night.command(step, "--decisions", str(EXAMPLE)).code == 0
