@@ -109,7 +109,7 @@ def _refuse_log(given: dict[str, Any], log: Path) -> None:
     from contextlib import suppress
 
     from etl.errors import MigrationError
-    from etl.places import of_run, refuse_log
+    from etl.path_overlap import of_run, refuse_log
     from etl.runfolder.folder import open_readonly
 
     options = options_of(given)

@@ -86,7 +86,9 @@ def load(
         changes = target.publish(mappings.target, record, tell, agree_and_keep)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
-        "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
+        "",
+        [],
+        {"run_id": run_id, "already": False, "changes": told, "marks": target.store_state, "record": [run.row() for run in target.runs()]},
     )
 
 
@@ -190,9 +192,9 @@ def rollback(
     _refuse_other_record(folder, published[-1])
     images = _logged_images(folder, published[-1])
     preview(target.would_take_back(mappings.target, published[-1], images))
-    marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
+    store_state = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
-    if not target.unchanged_since(mappings.target, marks):  # then the rows themselves must be compared
+    if not target.unchanged_since(mappings.target, store_state):  # then the rows themselves must be compared
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:

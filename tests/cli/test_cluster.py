@@ -22,7 +22,7 @@ from etl.errors import MigrationError
 from etl.system import cluster
 from etl.system.code_identity import code_identity
 from etl.system.progress_note import at_work
-from tests.support.command import ROOT, Night, command, started
+from tests.support.command import ROOT, Workspace, command, started
 
 STEPS = ("extract", "split", "reattach", "check")
 
@@ -44,8 +44,8 @@ class Cluster:
         self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
 
     def worker(self, *more: str, root: Path = ROOT) -> subprocess.Popen[bytes]:
-        place = self.folder / f"worker-{len(self.processes)}"
-        words = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(place), *(more or ("--host", "127.0.0.1")))
+        scratch = self.folder / f"worker-{len(self.processes)}"
+        words = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(scratch), *(more or ("--host", "127.0.0.1")))
         return self._start("distributed.cli.dask_worker", *words, root=root)
 
     def restart(self) -> None:
@@ -90,24 +90,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def night(world: Path, folder: Path) -> Night:
+def workspace(world: Path, folder: Path) -> Workspace:
     folder.mkdir()
     (folder / "legacy").symlink_to(world / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
-def staged(of: Night) -> dict[str, Any]:
+def staged(of: Workspace) -> dict[str, Any]:
     """By step the digests of its files."""
     steps = json.loads((of.run / "manifest.json").read_bytes())["run"]["steps"]
     return {name: steps[name]["files"] for name in STEPS}
 
 
-def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_one_is_survived(world: Path, tmp_path: Path) -> None:
-    alone = night(world, tmp_path / "alone")
+def test_any_number_of_cluster_workers_gives_the_same_bytes_also_after_a_kill(world: Path, tmp_path: Path) -> None:
+    alone = workspace(world, tmp_path / "alone")
     assert alone.process("run", "--workers", "1").code == 0
     for number in (1, 2, 4):
         with running(tmp_path / f"cluster-{number}", number) as workers:
-            one = night(world, tmp_path / str(number))
+            one = workspace(world, tmp_path / str(number))
             run = started(*one.words("run", "--scheduler", workers.address), folder=one.folder)
             if number == 4:
                 _wait_for(one, run, "reattach", "check")
@@ -119,10 +119,10 @@ def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_
             assert (one.folder / "objects").is_dir()
 
 
-def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command_goes_on(world: Path, tmp_path: Path) -> None:
+def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(world: Path, tmp_path: Path) -> None:
     """Previously it waited for ever, without a word: what the new scheduler does not know never ends."""
     with running(tmp_path / "cluster", 2) as workers:
-        one = night(world, tmp_path / "night")
+        one = workspace(world, tmp_path / "cutover")
         words = one.words("run", "--scheduler", workers.address)
         run = started(*words, folder=one.folder)
         _wait_for(one, run, "reattach", "check")
@@ -137,11 +137,9 @@ def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command
         assert "extract: done before, unchanged" in again.err
 
 
-def test_a_scheduler_that_is_not_there_or_has_no_worker_ends_the_command(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 2.0)
-    one = night(world, tmp_path / "night")
+    one = workspace(world, tmp_path / "cutover")
     done = one.command("extract", "--scheduler", f"tcp://127.0.0.1:{free_port()}")
     assert done.code == 1
     assert "the scheduler cannot be reached" in done.err
@@ -162,7 +160,7 @@ def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_n
         module.write("# another build\n")
     with running(tmp_path / "cluster", 0) as workers:
         workers.worker("--host", "0.0.0.0")  # noqa: S104  # the default of a worker, which this test is about
-        one = night(world, tmp_path / "night")
+        one = workspace(world, tmp_path / "night")
         done = one.process("extract", "--scheduler", workers.address)
         assert done.code == 0, done.err
         assert "a worker can be reached from other machines without TLS" in done.err
@@ -180,7 +178,7 @@ def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_n
     assert cluster.of_build(code_identity(), len, "ab") == 2
 
 
-def _wait_for(one: Night, run: subprocess.Popen[str], *steps: str) -> None:
+def _wait_for(one: Workspace, run: subprocess.Popen[str], *steps: str) -> None:
     """Until the run is at one of these steps."""
     end = time.monotonic() + 200
     while time.monotonic() < end and run.poll() is None:

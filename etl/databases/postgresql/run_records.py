@@ -102,8 +102,8 @@ def write_record(session: TargetSession, record: RunRecord, number: int = 0) -> 
         merge.keep_record(session.connection, record.run_id, number)
     setting = ", ".join(f"{name} = %s" for name in RUN_COLUMNS[1:])
     if not session.execute(f"UPDATE migration_run SET {setting} WHERE run_id = %s", [*values, run_id]):  # rolled back, and published again
-        marks = ", ".join(["%s"] * len(RUN_COLUMNS))
-        session.execute(f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({marks})", [run_id, *values])
+        placeholders = ", ".join(["%s"] * len(RUN_COLUMNS))
+        session.execute(f"INSERT INTO migration_run ({', '.join(RUN_COLUMNS)}) VALUES ({placeholders})", [run_id, *values])
 
 
 def is_delta(session: TargetSession, record: RunRecord) -> bool:

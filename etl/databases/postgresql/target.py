@@ -44,7 +44,7 @@ class PostgresTarget(TargetSession):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._fresh = False
-        self._marks: dict[str, str] = {}
+        self._store_state: dict[str, str] = {}
         self._images: dict[str, str] | None = None
         self._counted: dict[str, int] = {}  # by table, the number of rows of a store that is known to hold what was published
         self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and their number
@@ -116,17 +116,17 @@ class PostgresTarget(TargetSession):
         self.execute(f"ANALYZE {OF_THE_RUN}")  # all other tables have statistics already
         agree(changes)
         tell("load: recording what was published", 0, 0)
-        self._marks = merge.marks_of(self.connection, schema)
+        self._store_state = merge.store_state_of(self.connection, schema)
         if self._fresh or replaced:
             # Nothing was copied: the rows must be the staged ones, of that transaction alone, without writes by other sessions meanwhile.
-            refuse_altered(touched(self._marks, self._wrote))
+            refuse_altered(touched(self._store_state, self._wrote))
             refuse_conditions(self.conditions(schema))
         self.execute("COMMIT")
         self.staged = False
         return changes
 
     def publish_difference(self, schema: Schema, record: RunRecord, known: Known, tell: Tell, agree: Agree = agreed) -> list[Change] | None:
-        if not self.unchanged_since(schema, known.marks):
+        if not self.unchanged_since(schema, known.store_state):
             return None
         self.require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
@@ -141,7 +141,7 @@ class PostgresTarget(TargetSession):
         self.execute(f"ANALYZE {OF_THE_RUN}")
         agree(changes)
         tell("load: recording what was published", 0, 0)
-        self._marks = merge.marks_of(self.connection, schema)
+        self._store_state = merge.store_state_of(self.connection, schema)
         refuse_altered(self._others_rows(known, changes))
         self.execute("COMMIT")
         self.staged = False
@@ -152,11 +152,13 @@ class PostgresTarget(TargetSession):
         (by,) = self.one("SELECT txid_current() % 4294967296")
         found = []
         for change in changes:
-            mark, came = self._marks[change.table], change.inserted + change.updated
+            state, came = self._store_state[change.table], change.inserted + change.updated
             rows = self._counted[change.table] + change.inserted - change.removed
-            ours = merge.rows_by({"": " ".join(word for word in mark.split() if word == mark.split()[0] or word.startswith(f"{by}:"))})[""]
-            untouched = change.table not in known.differences and mark != known.marks[change.table]
-            found += [change.table] if untouched or ours != came or merge.rows_by({"": mark})[""] != rows else []
+            ours = merge.rows_by({"": " ".join(word for word in state.split() if word == state.split()[0] or word.startswith(f"{by}:"))})[
+                ""
+            ]
+            untouched = change.table not in known.differences and state != known.store_state[change.table]
+            found += [change.table] if untouched or ours != came or merge.rows_by({"": state})[""] != rows else []
         return found
 
     def _worn(self, schema: Schema, tables: Sequence[Table]) -> replacement.Worn | None:
@@ -199,7 +201,7 @@ class PostgresTarget(TargetSession):
         else:
             changes, kept = merge.merge(self.connection, tables, number, tell)
             self._images = run_records.keep_images(self, record.run_id, number, kept)
-        refuse_altered(merge.unlike(self.connection, tables) + touched(merge.marks_of(self.connection, schema, STAGED), self._wrote))
+        refuse_altered(merge.unlike(self.connection, tables) + touched(merge.store_state_of(self.connection, schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self.connection, references)
         return changes
@@ -259,16 +261,16 @@ class PostgresTarget(TargetSession):
         return self._images
 
     @property
-    def marks(self) -> dict[str, str]:
-        return self._marks
+    def store_state(self) -> dict[str, str]:
+        return self._store_state
 
-    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        if not marks:
+    def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
+        if not store_state:
             return False
         self.begin()
         self.lock_tables(schema, "ACCESS EXCLUSIVE")
-        found = merge.marks_of(self.connection, schema)
-        if found == marks:
+        found = merge.store_state_of(self.connection, schema)
+        if found == store_state:
             self._counted = merge.rows_by(found)
             return True
         self.execute("ROLLBACK")

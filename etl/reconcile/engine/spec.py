@@ -171,20 +171,20 @@ def tables(file: str, content: bytes) -> dict[str, Table]:
     return found
 
 
-_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.", re.DOTALL)
+_PARTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.", re.DOTALL)
 
 
 def views(content: bytes) -> dict[str, str]:
     """Returns by name the view statements in the DDL in these bytes, as written but without comments."""
-    found, pieces = {}, list[str]()
-    for piece in [*_PIECES.findall(content.decode("utf-8-sig").replace("\r\n", "\n")), ";"]:
-        if piece == ";":
-            statement = "".join(pieces).strip()
+    found, parts = {}, list[str]()
+    for part in [*_PARTS.findall(content.decode("utf-8-sig").replace("\r\n", "\n")), ";"]:
+        if part == ";":
+            statement = "".join(parts).strip()
             if match := re.match(r"CREATE\s+VIEW\s+(\w+)\s", statement, re.IGNORECASE):
                 found[match[1].lower()] = statement
-            pieces.clear()
+            parts.clear()
         else:
-            pieces.append(" " if piece.startswith(("--", "/*")) else piece)
+            parts.append(" " if part.startswith(("--", "/*")) else part)
     return found
 
 
