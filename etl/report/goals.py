@@ -46,7 +46,7 @@ def goals(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     told = []
     for entry in entries:
         if entry["kind"] == _VERDICT and minutes is not None:
-            # Compared exactly: a rounded number would meet a limit that the night exceeded by less than the rounding.
+            # Compared exactly: a rounded number would meet a limit that the cut-over exceeded by less than the rounding.
             entry = {**entry, "actual": float(round(minutes, 6)), "met": minutes <= Fraction(str(entry["limit"]))}
         found = acceptance_file.value(entry, entry["actual"], entry["total"]) if entry["actual"] is not None else ""
         counted = again.get(entry["goal"])

@@ -121,7 +121,7 @@ def test_every_goal_is_met_missed_or_waived_in_every_form_of_the_report(workspac
     assert "minutes from the start of extract to the verdict" in status.out
 
 
-def test_L5_a_night_that_is_longer_than_signed_by_less_than_a_rounding_misses_its_goal(workspace: Workspace, tmp_path: Path) -> None:
+def test_L5_a_duration_above_its_limit_by_less_than_a_rounding_misses_its_goal(workspace: Workspace, tmp_path: Path) -> None:
     """The minutes were rounded to two digits before they were compared: 60.004 met a limit of 60. The report shows as many digits as it takes."""
     for beyond, state, shown in ((0, "met", "0.0 minutes"), (200, "missed", "0.001003 minutes")):
         other = _copy(workspace, tmp_path / str(beyond))

@@ -88,7 +88,7 @@ LISTINGS = {
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_K8_a_listing_that_is_not_whole_is_no_proof_that_no_other_store_needs_the_objects(
+def test_K8_an_incomplete_listing_does_not_prove_that_other_stores_need_nothing(
     listing: str, at: Callable[[str], None], tmp_path: Path
 ) -> None:
     """A rollback removed the objects of a store whose note was not in the listing."""
