@@ -74,7 +74,9 @@ def refuse_log(options: Options, log: Path, *given: tuple[str, Path]) -> None:
             raise _overlap(located, folder)
     names = ("decisions", "acceptance", "approver", "approval")
     files = [
-        NamedPath(file.option, file.path.with_name(file.path.name + end), is_folder=False) for file in _files(options) for end in _BESIDE_SQLITE
+        NamedPath(file.option, file.path.with_name(file.path.name + end), is_folder=False)
+        for file in _files(options)
+        for end in _BESIDE_SQLITE
     ]
     files += [NamedPath(f"--{name}", path.resolve(), is_folder=False) for name in names if (path := getattr(options, name)) is not None]
     for file in (*files, *(NamedPath(option, path.resolve(), is_folder=False) for option, path in given)):
