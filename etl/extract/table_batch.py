@@ -75,6 +75,7 @@ class SnapshotTicket:
     root: Path
     objects_uri: str
     adapter: Path | None = None
+    adapter_sha256: str | None = None
     precopied: Precopied | None = None
 
 
@@ -115,7 +116,7 @@ def _joined(ticket: SnapshotTicket) -> tuple[SnapshotSource, Mappings, Objects]:
         keep(ticket.root, "extract", partial(close_worker_sources, ticket.root))
         mappings = read_mappings(ticket.mapping_folder, ticket.mapping_digest)
         joined = join_source(ticket.url, ticket.name, ticket.snapshot)
-        source = presented({ticket.portal: joined}, ticket.adapter, mappings)[ticket.portal]
+        source = presented({ticket.portal: joined}, ticket.adapter, mappings, ticket.adapter_sha256)[ticket.portal]
         assert isinstance(source, SnapshotSource)  # noqa: S101  # an adapter keeps it what it was
         _JOINED[ticket] = source, mappings, open_objects(ticket.objects_uri, ticket.root / layout.JOURNAL)
     return _JOINED[ticket]
