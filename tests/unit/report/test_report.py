@@ -28,18 +28,19 @@ from etl.extract.step import extract
 from etl.load.step import load
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
-from etl.report import write_report
 from etl.report.annotations import annotated
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts
-from etl.report.html import HERE, as_html, bridge, some
+from etl.report.html import as_html, bridge, some
 from etl.report.junit import as_junit
 from etl.report.lists import lists, without_personal
 from etl.report.markdown import as_markdown
 from etl.report.recheck import queries
+from etl.report.templates import HERE
 from etl.report.terminal import show
 from etl.report.text import code, escaped, visible
 from etl.report.verdict import verdict
+from etl.report.write import write_report
 from etl.runfolder.folder import RunFolder, Step, open_locked
 from etl.runfolder.settings import RunSettings
 from etl.transform.reattach import reattach
