@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from etl.explore.advice import advice, said_of_held
-from etl.explore.index import tables
+from etl.explore.hits import company_names, integer
 from etl.explore.page_text import Page
 from etl.explore.people import Row, by_account, is_usable, login_state, why_hidden
 from etl.explore.personal import Personal
-from etl.explore.search import Match
 from mappings.model import Mappings
 
 LISTED = 200  # rows of one table on a page; the rest is counted
@@ -42,68 +40,16 @@ class Pages:
 
     def __init__(self, connection: sa.Connection, mappings: Mappings, personal: Personal) -> None:
         self._connection, self._mappings, self._personal = connection, mappings, personal
-        self._tables = tables()
 
     def _rows(self, statement: str, **values: object) -> list[Row]:
         return [dict(row) for row in self._connection.execute(sa.text(statement), values).mappings()]
 
-    def hits(self, found: Match) -> list[Row]:
-        """Returns each hit as a link: kind, address, title, note."""
-        return [self._hit(hit.kind, hit.ref, hit.profile) for hit in found.hits]
-
-    def _hit(self, kind: str, ref: str, profile: str | None) -> Row:
-        p, company = self._personal, self._company_name(profile) if profile else ""
-        match kind:
-            case "company":
-                return {
-                    "kind": kind,
-                    "href": f"/company/{_part(ref)}",
-                    "title": company or f"Company profile {ref}",
-                    "note": f"profile {ref}",
-                }
-            case "account" | "identifier":
-                return {"kind": kind, "href": f"/account/{_part(ref)}", "title": ref, "note": company}
-            case "person":
-                login = self._rows("SELECT * FROM login WHERE login_id = :ref", ref=ref)[0]
-                title = f"{p.name(login['first_name'], login['last_name'])} · {p.email(login['email_display'])}"
-                return {"kind": kind, "href": f"/person/{_part(ref)}", "title": title, "note": company or "no account"}
-            case "contact":
-                return {
-                    "kind": "person without login",
-                    "href": f"/company/{_part(profile)}#people",
-                    "title": f"contact {ref.partition(':')[2]}",
-                    "note": company,
-                }
-            case "document":
-                portal, _, key = ref.partition(":")
-                name = self._rows(
-                    "SELECT min(file_name) AS n FROM document WHERE legacy_portal_cd = :p AND legacy_key = :k", p=portal, k=key
-                )
-                return {
-                    "kind": kind,
-                    "href": f"/document/{_part(portal)}/{_part(key)}",
-                    "title": name[0]["n"] or key,
-                    "note": company or "public library",
-                }
-        portal, table, key = ref.split(":", 2)
-        return {
-            "kind": "row set aside",
-            "href": f"/row/{_part(portal)}/{_part(table)}/{_part(key)}",
-            "title": f"{table} {p.text(key)}",
-            "note": company,
-        }
-
     def _company_name(self, profile: object) -> str:
-        found = self._rows(
-            "SELECT legal_name AS n FROM entity_account WHERE legacy_profile_id = :p ORDER BY legacy_entity_id LIMIT 1", p=_integer(profile)
-        ) or self._rows(
-            "SELECT name AS n FROM migration_holding WHERE legacy_table = 'company_profile' AND legacy_key = :p", p=str(profile)
-        )
-        return str(found[0]["n"]) if found and found[0]["n"] else ""
+        return company_names(self._connection, [profile]).get(str(profile), "")
 
     def company(self, profile: str) -> Page:
         """Returns the page of an old profile: models, people, documents, agreements, accounts, held rows, advice. Raises NotFound."""
-        number = _integer(profile)
+        number = integer(profile)
         accounts = self._rows(f"SELECT {_ACCOUNT} FROM entity_account WHERE legacy_profile_id = :p ORDER BY account_number", p=number)
         held = self._rows(
             "SELECT * FROM migration_holding WHERE profile = :p OR (legacy_table = 'company_profile' AND legacy_key = :t) ORDER BY legacy_table, legacy_key",
@@ -294,7 +240,7 @@ class Pages:
         if portal == "P2" and table in own:
             return self._rows(
                 f"SELECT 'entity_account' AS target, account_number, legal_name FROM entity_account WHERE {own[table]} = :k",
-                k=_integer(key),
+                k=integer(key),
             )
         if table not in _INDEXED:
             return []
@@ -431,19 +377,6 @@ class Pages:
 
 _OPENED = f"EXISTS (SELECT 1 FROM account_picker k JOIN login l ON l.login_id = k.login_id WHERE k.account_id = a.account_id AND {_USABLE})"
 _ACCOUNT = "entity_account.*, " + _OPENED.replace("a.account_id", "entity_account.account_id") + " AS openers"
-
-
-def _integer(text: object) -> int | None:
-    try:
-        number = int(str(text))
-    except ValueError:
-        return None
-    return number if -(2**63) <= number < 2**63 else None
-
-
-def _part(text: object) -> str:
-    """Returns a part of an address, escaped so that no character ends the part or moves a cursor."""
-    return quote(str(text), safe="")
 
 
 def _quoted(text: str) -> str:
