@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mappings.errors import MappingErrors
 from mappings.model import Mappings
+from mappings.toml_text import NotToml, WordLines, read_toml, shown_value
 
 FILE = "limits.toml"
 INDICATOR = "_ind"  # the suffix of an indicator column's name
@@ -49,7 +51,7 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
 
 
 def wrong_limits(folder: Path, mappings: Mappings) -> list[tuple[str, str, str, str]]:
-    """Returns (file, place, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
+    """Returns (file with line, place, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
     file = folder / FILE
     return _read(file, mappings)[1] if file.exists() else []
 
@@ -58,12 +60,22 @@ def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[st
     if file.is_symlink() or not file.is_file():
         return {}, [(FILE, "file", "a link, or not a file", "the file itself")]
     try:
-        words = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        content = file.read_bytes()
     except OSError as error:
         return {}, [(FILE, "file", str(error.strerror), "a readable file")]
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with too many digits, nested too deeply
-        return {}, [(FILE, "file", str(error), "TOML in UTF-8")]
-    return words, list(_wrong(words, mappings))
+    marked = [(_at(1), "text", "a byte order mark", "UTF-8 without one")] if content.startswith(codecs.BOM_UTF8) else []
+    try:
+        words, text = read_toml(content.removeprefix(codecs.BOM_UTF8))
+    except NotToml as error:
+        return {}, [*marked, (_at(error.line), "text", error.problem.removeprefix("is not TOML: "), "TOML in UTF-8")]
+    word_lines = WordLines(text)
+    return words, marked + [
+        (_at(word_lines.line(*where)), location, found, expected) for where, location, found, expected in _wrong(words, mappings)
+    ]
+
+
+def _at(line: int | None) -> str:
+    return FILE if line is None else f"{FILE}, line {line}"
 
 
 def adapter_digest(folder: Path) -> str:
@@ -84,27 +96,28 @@ def digest_of(mappings: str, adapter: str | None) -> str:
     return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
-def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[tuple[str, str, str, str]]:
-    """Yields (file, place, found, expected) for every error."""
+_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted place, what was found, what was expected
+
+
+def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[_Wrong]:
+    """Yields every error."""
     tables = {mapping.table: mapping for mapping in mappings.tables.values()}
     indicators = [f"{table}.{column}" for table, of in tables.items() for column in of.shape.by_name if column.endswith(INDICATOR)]
     for kind, entries in words.items():
         if kind not in _KINDS or not isinstance(entries, dict):
-            yield FILE, kind, "an unknown word", f"[held] or [indicator]{_nearest(kind, _KINDS)}"
+            found = "an unknown word" if kind not in _KINDS else shown_value(entries)
+            yield (kind,), kind, found, f"[held] or [indicator]{_nearest(kind, _KINDS)}"
             continue
         for name, entry in entries.items():
-            place = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
-            table, _, column = name.partition(".")
+            location = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
             if kind == "held" and name not in tables:
-                yield FILE, place, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
-            if kind == "indicator" and (table not in tables or not column.endswith(INDICATOR) or column not in tables[table].shape.by_name):
-                yield (
-                    FILE,
-                    place,
-                    repr(name),
-                    f"an indicator column, written table.column: its name ends with {INDICATOR}{_nearest(name, indicators)}",
-                )
-            yield from _wrong_limit(place, entry)
+                yield (kind, name), location, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
+            if kind == "indicator" and name not in indicators:
+                expected = f'an indicator column, written "table.column" in quotes: its name ends with {INDICATOR}'
+                yield (kind, name), location, repr(name), f"{expected}{_nearest(name, indicators)}"
+                if isinstance(entry, dict) and not {"share", "reason"} & set(entry):
+                    continue  # table.column without quotes
+            yield from _wrong_limit((kind, name), location, entry)
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -112,16 +125,26 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return f" (nearest: {found[0]})" if found else ""
 
 
-def _wrong_limit(place: str, entry: Any) -> Iterator[tuple[str, str, str, str]]:
+def _wrong_limit(where: tuple[str, str], location: str, entry: Any) -> Iterator[_Wrong]:
     if not isinstance(entry, dict):
-        yield FILE, place, repr(entry), "{ share = 0.8, reason = ... }"
+        yield where, location, shown_value(entry), "{ share = 0.8, reason = ... }"
         return
     for word in entry:
         if word not in ("share", "reason"):
-            yield FILE, f"{place}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
+            yield (*where, word), f"{location}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
     share = entry.get("share")
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
-        yield FILE, f"{place}.share", repr(share), "a number from 0 to 1"
+    if not _is_share(share):
+        yield (*where, "share"), f"{location}.share", _shown(share), "a number from 0 to 1, without quotes"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield FILE, f"{place}.reason", repr(reason), "the reason, a text"
+        yield (*where, "reason"), f"{location}.reason", _shown(reason), "the reason, a text in quotes"
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else shown_value(value)
+
+
+def _is_share(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return False
+    return (not isinstance(value, Decimal) or value.is_finite()) and 0 <= value <= 1

@@ -23,7 +23,7 @@ _DOCUMENTS = """SELECT legacy_portal_cd || ':' || legacy_key AS ref, min(file_na
 def company_names(connection: sa.Connection, profiles: Iterable[object]) -> dict[str, str]:
     """Returns by profile, as text, the legal name of its account with the lowest entity, or that of the held profile; others are left out."""
     wanted = {str(profile) for profile in profiles}
-    numbers = [number for profile in wanted if (number := integer(profile)) is not None]
+    numbers = [number for profile in wanted if (number := whole_number(profile)) is not None]
     found = {str(row["profile"]): str(row["name"]) for row in _rows(connection, _NAMES, numbers) if row["name"]}
     for row in _rows(connection, _HELD_NAMES, sorted(wanted - found.keys())):
         if row["name"]:
@@ -65,7 +65,7 @@ def _link(hit: Hit, company: str, logins: dict[str, Row], files: dict[str, str],
     return {"kind": hit.kind, "href": href, "title": title, "note": note}
 
 
-def integer(text: object) -> int | None:
+def whole_number(text: object) -> int | None:
     """Returns the number if it is one that SQLite can hold."""
     try:
         number = int(str(text))

@@ -61,7 +61,7 @@ def write_companies(
     `letters.json` beside them lists letters, dates and languages, so that later letters can refer to those that they replace.
     """
     known = mappings or read_mappings()
-    texts, place = read_letters(known.home), PrivateFolder(folder, "--folder")
+    texts, output = read_letters(known.home), PrivateFolder(folder, "--folder")
     pages = companies(target_url, known) if profile is None else iter([company(target_url, source_url, profile, known)])
     written, index = [], {}
 
@@ -73,10 +73,10 @@ def write_companies(
 
     for number, entry, files in prefetch(finished()):  # creating the files takes as long as making the letters
         for name, content in files.items():
-            place.write(name, content)
-            written.append(place.path / name)
+            output.write(name, content)
+            written.append(output.path / name)
         index[number] = entry
-    place.write("letters.json", (json.dumps({"version": VERSION, "letters": index}, indent=1, sort_keys=True) + "\n").encode())
+    output.write("letters.json", (json.dumps({"version": VERSION, "letters": index}, indent=1, sort_keys=True) + "\n").encode())
     return written
 
 

@@ -11,7 +11,7 @@ import pytest
 import checks
 from mappings.errors import MappingErrors
 from mappings.limits import Limit, Limits, read_limits
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import MAPPINGS, Legacy
 from tests.unit.checks.test_checks_stage import Stage, sound, stage
 
@@ -68,15 +68,15 @@ def test_an_indicator_with_other_words_than_Y_and_N_fails(
     assert cause in soft.sentence
 
 
-def test_an_indicator_longer_than_its_column_counts_too(stage: Stage) -> None:
+def test_an_indicator_longer_than_its_column_is_counted(stage: Stage) -> None:
     """SQLite keeps `true` in CHAR(1): it is unreadable (X2), not absent."""
     keys = stage.grow("company_contact", 20, admin_ind=[None] * 20)
     files = stage.run.steps["extract"].files
-    place = next(number for number, file in enumerate(files) if file.path == "extract/odd.parquet")
-    old = stage.run.read_table(files[place])
+    location = next(number for number, file in enumerate(files) if file.path == "extract/odd.parquet")
+    old = stage.run.read_table(files[location])
     rows = [("P2", "company_contact", key, "admin_ind", '"true"', True) for key in keys]
     frame = pl.DataFrame(rows, schema=pl.DataFrame(old).schema, orient="row")
-    files[place] = stage.run.write_table("extract/odd.parquet", frame.to_arrow().cast(old.schema))
+    files[location] = stage.run.write_table("extract/odd.parquet", frame.to_arrow().cast(old.schema))
     name = "plausible_indicator.P2.company_contact.admin_ind"
     answer = stage.answers(name)[name]
     assert (answer.asked, answer.failed) == (20, 20)
@@ -98,24 +98,24 @@ def test_fewer_than_half_of_the_entities_as_accounts_fail(
     assert f"{entities - 3} of {entities} entities" in answers["many_entities_held"].sentence
 
 
-def _world(folder: Path) -> Night:
+def _world(folder: Path) -> Workspace:
     """Twenty-four companies, one contact each, whose portal writes 1 and 0 where the contract has Y and N."""
     world = Legacy()
     for number in range(1, 25):
         world.user(number, user_name=f"person{number}@x.example").profile(number).model(number).entity(number, type="EXP")
         world.contact(number, user=number, profile=number, admin_ind=str(number % 2), email=f"person{number}@x.example")
     world.write(folder / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
 def test_a_portal_of_ones_and_zeros_is_not_published_and_a_signed_limit_lets_it_pass(tmp_path: Path) -> None:
-    night = _world(tmp_path)
-    done = night.command("run")
+    workspace = _world(tmp_path)
+    done = workspace.command("run")
     assert done.code == 3
-    assert not night.target.exists()
+    assert not workspace.target.exists()
     assert "P2.company_contact.admin_ind: 24 of 24 values (100.0%) are neither Y nor N; the most frequent form is digits" in done.err
     assert "Examples of keys: 1, 2, 3, 4, 5." in done.err
-    report = json.loads((night.run / "report" / "report.json").read_text())
+    report = json.loads((workspace.run / "report" / "report.json").read_text())
     assert any("neither Y nor N" in sentence for sentence in report["verdict"]["why"])
 
     adapter = tmp_path / "adapter"
@@ -123,54 +123,105 @@ def test_a_portal_of_ones_and_zeros_is_not_published_and_a_signed_limit_lets_it_
     (adapter / "limits.toml").write_text(
         '[indicator]\n"company_contact.admin_ind" = { share = 1.0, reason = "nobody is an administrator" }\n'
     )
-    assert night.command("run", "--adapter", "adapter").code == 7  # this run began without it
-    done = night.command("run", "--adapter", "adapter", "--run", "other")
+    assert workspace.command("run", "--adapter", "adapter").code == 7  # this run began without it
+    done = workspace.command("run", "--adapter", "adapter", "--run", "other")
     assert done.code == 0, done.err
-    assert night.command("run", "--run", "other").code == 7  # and the other one with it
+    assert workspace.command("run", "--run", "other").code == 7  # and the other one with it
     (adapter / "limits.toml").write_text('[indicator]\n"company_contact.admin_ind" = { share = 0.9, reason = "another one" }\n')
-    assert night.command("run", "--adapter", "adapter", "--run", "other").code == 7
-    assert night.command("reconcile", "--adapter", "adapter", "--run", "other").code == 7
+    assert workspace.command("run", "--adapter", "adapter", "--run", "other").code == 7
+    assert workspace.command("reconcile", "--adapter", "adapter", "--run", "other").code == 7
 
 
-WRONG = [
-    ("[hold]\n", "hold: found an unknown word"),
-    ('[held]\nno_table = { share = 0.8, reason = "x" }', "held.no_table: found 'no_table'"),
-    ("[held]\nmessage = { share = 0.8 }", "held.message.reason: found None"),
-    ('[held]\nmessage = { share = 0.8, reason = " " }', "held.message.reason: found ' '"),
-    ('[held]\nmessage = { share = 80, reason = "x" }', "held.message.share: found 80"),
-    ('[held]\nmessage = { share = true, reason = "x" }', "held.message.share: found True"),
-    ('[held]\nmessage = { share = nan, reason = "x" }', "held.message.share: found nan"),
-    ('[held]\nmessage = { shares = 0.8, share = 0.8, reason = "x" }', "held.message.shares: found an unknown word"),
-    ("[held]\nmessage = 0.8", "held.message: found 0.8"),
-    (
-        '[indicator]\n"document.status_ind" = { share = 1.0, reason = "x" }',
-        "indicator.\"document.status_ind\": found 'document.status_ind'",
-    ),
-    ('[indicator]\n"document.file_name" = { share = 1.0, reason = "x" }', "indicator.\"document.file_name\": found 'document.file_name'"),
-    ("[held", "limits.toml: file: found "),
-    (b"\xff\xfe", "limits.toml: file: found "),
-]
+_MESSAGE = '[held]\nmessage = { share = 0.8, reason = "x" }\n'
 
 
-@pytest.mark.parametrize(("content", "found"), WRONG)
-def test_limits_that_cannot_be_are_named(content: str | bytes, found: str, tmp_path: Path) -> None:
-    (tmp_path / "limits.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(MappingErrors) as caught:
-        read_limits(tmp_path, MAPPINGS)
-    assert found in str(caught.value)
+def _held(entry: str) -> str:
+    return f"[held]\nmessage = {entry}\n"
 
 
-def test_all_that_cannot_be_is_named_in_one_answer_before_anything_is_made(tmp_path: Path) -> None:
-    night = _world(tmp_path)
+def _indicator(name: str) -> str:
+    return f'[indicator]\n{name} = {{ share = 1.0, reason = "x" }}\n'
+
+
+# By the file's content: what one line of the answer says, in this order.
+WRONG: dict[str | bytes, tuple[str, ...]] = {
+    "[hold]\n": ("limits.toml, line 1: hold: found an unknown word", "[held] or [indicator] (nearest: held)"),
+    "# a\n\nshare = 0.8\n": ("limits.toml, line 3: share: found an unknown word", "[held] or [indicator]"),
+    "held = 0.8\n": ("limits.toml, line 1: held: found 0.8", "[held] or [indicator]"),
+    '[[held]]\nmessage = { share = 0.8, reason = "x" }\n': ("limits.toml, line 1: held: found a list", "[held]"),
+    _MESSAGE.replace("message", "no_table"): ("line 2: held.no_table: found 'no_table'", "a table of an old portal's contract"),
+    _MESSAGE.replace("message", "mesage"): ("line 2: held.mesage: found 'mesage'", "a table of an old portal", "(nearest: message)"),
+    _MESSAGE.replace("message", "account_contact"): ("line 2: held.account_contact: found 'account_contact'",),  # of the new store
+    _MESSAGE.replace("message", '"P2.message"'): ("line 2: held.P2.message: found 'P2.message'",),
+    _MESSAGE.replace("message", "Message"): ("line 2: held.Message: found 'Message'", "(nearest: message)"),
+    _held("{ share = 0.8 }"): ("line 2: held.message.reason: found nothing", "the reason, a text in quotes"),
+    _held('{ share = 0.8, reason = " " }'): ("line 2: held.message.reason: found ' '", "the reason"),
+    _held("{ share = 0.8, reason = 7 }"): ("line 2: held.message.reason: found 7", "a text in quotes"),
+    _held('{ reason = "x" }'): ("line 2: held.message.share: found nothing", "a number from 0 to 1, without quotes"),
+    _held('{ share = 80, reason = "x" }'): ("line 2: held.message.share: found 80", "a number from 0 to 1"),
+    _held('{ share = -0.1, reason = "x" }'): ("line 2: held.message.share: found -0.1", "a number from 0 to 1"),
+    _held('{ share = 1.0000001, reason = "x" }'): ("line 2: held.message.share: found 1.0000001", "a number from 0 to 1"),
+    _held('{ share = true, reason = "x" }'): ("line 2: held.message.share: found true", "a number from 0 to 1"),
+    _held('{ share = nan, reason = "x" }'): ("line 2: held.message.share: found NaN", "a number from 0 to 1"),
+    _held('{ share = inf, reason = "x" }'): ("line 2: held.message.share: found Infinity", "a number from 0 to 1"),
+    _held('{ share = "0.8", reason = "x" }'): ("line 2: held.message.share: found '0.8'", "without quotes"),
+    _held('{ share = 2023-09-15, reason = "x" }'): ("line 2: held.message.share: found 2023-09-15", "a number from 0 to 1"),
+    _held('{ share = 0,8, reason = "x" }'): ("limits.toml, line 2: text: found", "write a number without a comma"),
+    _held('{ share = 80%, reason = "x" }'): ("limits.toml, line 2: text: found", "write a share as a number from 0 to 1"),
+    _held('{ share = .8, reason = "x" }'): ("limits.toml, line 2: text: found", "write a digit in front of the point"),
+    _held("{ share = 0.8, reason = x }"): ("limits.toml, line 2: text: found", "write a text in quotes"),
+    _held('{ shares = 0.8, share = 0.8, reason = "x" }'): ("line 2: held.message.shares: found an unknown word", "(nearest: share)"),
+    _held("0.8"): ("line 2: held.message: found 0.8", "{ share = 0.8, reason = ... }"),
+    _held("[]"): ("line 2: held.message: found a list", "{ share = 0.8, reason = ... }"),
+    '# why\n\n[held.message]\n\nshare = 2\nreason = "x"\n': ("limits.toml, line 5: held.message.share: found 2",),
+    '[held.message]\nreason = """\nshare = 3\n"""\nshare = 2\n': ("limits.toml, line 5: held.message.share: found 2",),
+    _MESSAGE + 'message = { share = 0.9, reason = "y" }\n': ("limits.toml, line 3: text: found", "stands twice", "keep one of them"),
+    _MESSAGE + "[held]\n": ("limits.toml, line 3: text: found", "stands twice"),
+    _indicator('"document.status_ind"'): ("line 2: indicator.\"document.status_ind\": found 'document.status_ind'", "an indicator column"),
+    _indicator('"document.file_name"'): ("line 2: indicator.\"document.file_name\": found 'document.file_name'", "ends with _ind"),
+    _indicator('"company_contact.admn_ind"'): ("line 2:", "(nearest: company_contact.admin_ind)"),
+    _indicator("company_contact.admin_ind"): ("line 2: indicator.\"company_contact\": found 'company_contact'", '"table.column" in quotes'),
+    _indicator("admin_ind"): ("line 2: indicator.\"admin_ind\": found 'admin_ind'", '"table.column" in quotes'),
+    "[held": ("limits.toml, line 1: text: found", "write the heading with as many brackets"),
+    "a = " + "[" * 5000: ("limits.toml: text: found", "write tables as [[word]]"),
+    "a = " + "9" * 5000: ("limits.toml, line 1: text: found", "thousands of digits"),
+    b"\xef\xbb\xbf" + _MESSAGE.encode(): ("limits.toml, line 1: text: found a byte order mark", "UTF-8 without one"),
+    b"\xff\xfe": ("limits.toml, line 1: text: found the file is not UTF-8", "TOML in UTF-8"),
+    _MESSAGE.encode("utf-16"): ("limits.toml, line 1: text: found the file is not UTF-8", "TOML in UTF-8"),
+    _MESSAGE.encode("utf-16-le"): ("limits.toml, line 1: text: found the file contains the character U+0000", "TOML in UTF-8"),
+    b"[held]\n# Gru\xdf\n": ("limits.toml, line 2: text: found the file is not UTF-8", "TOML in UTF-8"),
+}
+
+
+def test_limits_that_cannot_be_are_named_with_line_value_and_correction(tmp_path: Path) -> None:
+    missed = {}
+    for content, pieces in WRONG.items():
+        (tmp_path / "limits.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
+        with pytest.raises(MappingErrors) as caught:
+            read_limits(tmp_path, MAPPINGS)
+        said = str(caught.value).splitlines()
+        if len(said) != 1 or not all(piece in said[0] for piece in pieces):
+            missed[content[:60]] = said
+    assert missed == {}
+
+
+def test_all_invalid_limits_are_reported_together_before_any_write(tmp_path: Path) -> None:
+    workspace = _world(tmp_path)
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "limits.toml").write_bytes(b'\xef\xbb\xbf[held]\nnone = 1\nmessage = { share = 2, reason = "x" }\n')
     for words in (("plan",), ("run",)):
-        done = night.command(*words, "--adapter", "adapter")
+        done = workspace.command(*words, "--adapter", "adapter")
         assert done.code == 1
-        assert done.err.count("limits.toml: held.") == 3
-    assert not night.run.exists()
+        for piece in (
+            "limits.toml, line 1: text: found a byte order mark, expected UTF-8 without one",
+            "limits.toml, line 2: held.none: found 'none'",
+            "limits.toml, line 2: held.none: found 1",
+            "limits.toml, line 3: held.message.share: found 2",
+        ):
+            assert piece in done.err, done.err
+    assert not workspace.run.exists()
     (tmp_path / "adapter" / "limits.toml").unlink()
     (tmp_path / "adapter" / "notes.txt").write_text("x")
-    done = night.command("run", "--adapter", "adapter")
+    done = workspace.command("run", "--adapter", "adapter")
     assert (done.code, "notes.txt: found a file that does not belong to an adapter" in done.err) == (1, True)
-    assert night.command("run", "--adapter", "nowhere").code == 1
+    assert workspace.command("run", "--adapter", "nowhere").code == 1

@@ -1,4 +1,4 @@
-"""Chapter L of the rule book: what only people can decide, carried out by both sides, refused where it cannot be, and on record."""
+"""Chapter L of the rules: decisions by people, applied by both sides, refused if they cannot be applied, and recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.domain.decisions import DecisionError, parsed
 from etl.errors import WrongUsage
 from etl.reconcile.errors import OtherInputs
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import Legacy, migrate
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "sample_data" / "decisions" / "decisions.toml"
@@ -38,7 +38,7 @@ def _world() -> Legacy:
     return world.tc_account(1, company_profile=1).tc_account(2, company_profile=99).tc_account(3, company_profile=2).tc_ior(1, "5")
 
 
-def test_L1_fp67_a_decided_account_goes_first_whatever_I1_finds_and_is_flagged_L1_only(tmp_path: Path) -> None:
+def test_L1_fp67_a_decision_takes_precedence_over_I1_and_is_flagged_L1_only(tmp_path: Path) -> None:
     tables = (
         "[[tc_account]]; tc_account_id = 1; entity_id = 102",
         "[[tc_account]]; tc_account_id = 2; entity_id = 201",
@@ -91,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_L3_a_decision_that_its_row_cannot_take_ends_the_run_before_anything_is_published(tmp_path: Path, case: str) -> None:
+def test_L3_a_decision_that_cannot_be_applied_ends_the_run_before_publishing(tmp_path: Path, case: str) -> None:
     text, sentence = WRONG[case]
     world = _world().tc_account(4, company_profile="soon").user(4, user_name="u@x.example", user_status="x" * 40).user(5, user_name=None)
     with pytest.raises(DecisionError) as refused:
@@ -104,13 +104,13 @@ BADLY_WRITTEN = {
     "[[usr]]\nuser_id = 1": "line 1: usr is not a kind of decision; write one of [[tc_account]], [[user]], [[waiver]]",
     "[user]\nuser_id = 1": "line 1: user is not a list of tables; write [[user]]",
     "# a\n\n[[user]]\nuser_id = 1" + SIGNED: "line 3: user 1: user_name is missing; write user_name = ",
-    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 1: user: user_id is of the wrong type; write a whole number",
-    "[[user]]\nuser_id = true\nuser_name = 'a@b'" + SIGNED: "user_id is of the wrong type",
-    '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 1: user 1: user_name is not an e-mail; write one",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "on is of the wrong type; write a date without quotes",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = 2023-09-15T10:00:00\nreason = "r"': "on is of the wrong type",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "by is empty; write a text in quotes that is not empty",
-    '[[waiver]]\ngoal = "g"\nwhy = "x"' + SIGNED: "line 1: waiver: why is not a word of [[waiver]]; it has goal, by, on, reason",
+    '[[user]]\nuser_id = "1"\nuser_name = "a@b"' + SIGNED: "line 2: user: user_id is of the wrong type; write a whole number",
+    "[[user]]\nuser_id = true\nuser_name = 'a@b'" + SIGNED: "line 2: user: user_id is of the wrong type",
+    '[[user]]\nuser_id = 1\nuser_name = "a b@c"' + SIGNED: "line 3: user 1: user_name is not an e-mail; write one",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = "2023-09-15"\nreason = "r"': "line 5: user 1: on is of the wrong type; write a date without quotes",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = "E"\non = 2023-09-15T10:00:00\nreason = "r"': "line 5: user 1: on is of the wrong type",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b"\nby = " "\non = 2023-09-15\nreason = "r"': "line 4: user 1: by is empty; write a text in quotes that is not empty",
+    '[[waiver]]\ngoal = "g"\nwhy = "x"' + SIGNED: "line 3: waiver: why is not a word of [[waiver]]; it has goal, by, on, reason",
     _decided(
         '[[user]]; user_id = 1; user_name = "a@b"', '[[user]]; user_id = 1; user_name = "c@d"'
     ): "is decided twice (decisions.toml, line 1)",
@@ -132,13 +132,14 @@ BADLY_WRITTEN = {
     "tc_account_id,entity_id\n5,101\n": "line 1: is not TOML: ",
     "user = 5\n": "line 1: user is not a list of tables; write [[user]] above each",
     SIGNED: "line 2: by is not a kind of decision",
-    "[[user]]\nuser_id = 5.0" + SIGNED: "user_id is of the wrong type (found 5.0); write a whole number, without quotes",
-    "[[user]]\nuser_id = 99999999999999999999" + SIGNED: "user_id is not a number that an id can have; write at most 18 digits",
-    "[[user]]\nuser_id = 1\non = 1023-09-15\n": "line 1: user 1: on is 1023-09-15, before 1900; write the day on which it was signed",
-    "[[user]]\nuser_id = 1\non = 20230915\n": "on is of the wrong type (found 20230915); write a date without quotes",
-    '[[user]]\nuser_id = 1\nby = ["E"]\n': "by is of the wrong type; write a text in quotes",
-    f'[[user]]\nuser_id = 1\nreason = "{"x" * 2001}"\n': "reason has 2,001 letters; write at most 2,000",
-    '[[user]]\nuser_id = 1\nuser_name = "a@b\\u0000"\n': "user_name contains the character U+0000; write it without",
+    "[[user]]\nuser_id = 5.0" + SIGNED: "line 2: user: user_id is of the wrong type (found 5.0); write a whole number, without quotes",
+    "[[user]]\nuser_id = 99999999999999999999"
+    + SIGNED: "line 2: user 99999999999999999999: user_id is not a number that an id can have; write at most 18 digits",
+    "[[user]]\nuser_id = 1\non = 1023-09-15\n": "line 3: user 1: on is 1023-09-15, before 1900; write the day on which it was signed",
+    "[[user]]\nuser_id = 1\non = 20230915\n": "line 3: user 1: on is of the wrong type (found 20230915); write a date without quotes",
+    '[[user]]\nuser_id = 1\nby = ["E"]\n': "line 3: user 1: by is of the wrong type; write a text in quotes",
+    f'[[user]]\nuser_id = 1\nreason = "{"x" * 2001}"\n': "line 3: user 1: reason has 2,001 letters; write at most 2,000",
+    '[[user]]\nuser_id = 1\nuser_name = "a@b\\u0000"\n': "line 3: user 1: user_name contains the character U+0000; write it without",
     "waiver = [{ goal = 'g', by = 'E', on = 2023-09-15, reason = 'r' }, { goal = 'g', by = 'E', on = 2023-09-15, reason = 'r' }]": (
         "line 1: waiver g: is decided twice"
     ),
@@ -149,19 +150,19 @@ BADLY_WRITTEN = {
 
 
 @pytest.mark.parametrize("text", BADLY_WRITTEN)
-def test_L3_what_is_badly_written_is_refused_with_its_line_and_what_to_write_instead(text: str) -> None:
+def test_L3_invalid_entries_are_refused_with_line_and_correction(text: str) -> None:
     with pytest.raises(DecisionError) as refused:
         parsed(text.encode(), "decisions.toml")
     assert BADLY_WRITTEN[text] in str(refused.value)
 
 
-def test_L3_every_fault_is_in_one_answer_and_other_encodings_are_told(tmp_path: Path) -> None:
+def test_L3_all_errors_are_reported_together_and_other_encodings_are_refused(tmp_path: Path) -> None:
     text = 'note = """\n[[user]]\n"""\n[[user]]\nuser_id = 1\n[[waiver]]\ngoal = ""\n'
     with pytest.raises(DecisionError) as refused:
         parsed(text.encode(), "d.toml")
     assert [
         part
-        for part in ("line 1: note", "line 4: user 1: user_name", "line 4: user 1: by", "line 6: waiver: goal is empty")
+        for part in ("line 1: note", "line 4: user 1: user_name", "line 4: user 1: by", "line 7: waiver: goal is empty")
         if part not in str(refused.value)
     ] == []
     for content, sentence in (("x".encode("utf-16"), "line 1: the file is not UTF-8"), (b"\xef\xbb\xbf", "byte order mark")):
@@ -205,37 +206,37 @@ def test_L1_L2_the_example_decides_rows_of_the_cast(tmp_path: Path) -> None:
 
 
 def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path) -> None:
-    night = Night(tmp_path)
+    workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
     bad = _file(tmp_path / "bad", _decided('[[user]]; user_id = 101; user_name = "no mail"'))
-    done = night.command("run", "--decisions", str(bad))
-    assert (done.code, night.target.exists()) == (1, False)
-    assert "decisions.toml, line 1: user 101: user_name is not an e-mail" in done.err
-    assert night.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
+    done = workspace.command("run", "--decisions", str(bad))
+    assert (done.code, workspace.target.exists()) == (1, False)
+    assert "decisions.toml, line 3: user 101: user_name is not an e-mail" in done.err
+    assert workspace.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
     for step in ("extract", "split"):
-        assert night.command(step, "--decisions", str(EXAMPLE)).code == 0
-    other = night.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
+        assert workspace.command(step, "--decisions", str(EXAMPLE)).code == 0
+    other = workspace.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
     assert (other.code, "decisions" in other.err) == (7, True)
-    done = night.command("run")  # the decisions are those that the run began with
+    done = workspace.command("run")  # the decisions are those that the run began with
     assert done.code == 0, done.err
-    assert night.command("reconcile").code == 7
-    equal = night.command("reconcile", "--decisions", str(EXAMPLE))
+    assert workspace.command("reconcile").code == 7
+    equal = workspace.command("reconcile", "--decisions", str(EXAMPLE))
     assert equal.code == 0, equal.err
-    report = night.command("report", "--output", "json").data["decisions"]
+    report = workspace.command("report", "--output", "json").data["decisions"]
     assert [(d["rule"], d["table"], d["key"], d["on"]) for d in report] == [
         ("L1", "tc_account", "5", "2023-09-11"),
         ("L1", "tc_account", "7", "2023-09-11"),
         ("L2", "portal_user", "1907", "2023-09-12"),
     ]
-    assert "Ledger Imports took the business over." in (night.run / "report" / "report.md").read_text(encoding="utf-8")
-    assert "E. Example" in (night.run / "report" / "report.html").read_text(encoding="utf-8")
-    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in night.command("trace", "TC", "tc_account", "5").out
+    assert "Ledger Imports took the business over." in (workspace.run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "E. Example" in (workspace.run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in workspace.command("trace", "TC", "tc_account", "5").out
 
 
-def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Path) -> None:
-    night = Night(tmp_path)
+def test_L1_L2_L3_plan_prints_a_template_of_decisions_without_personal_data(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
-    plan = night.json("plan").data["decisions_template"]
+    plan = workspace.json("plan").data["decisions_template"]
     empty = tomllib.loads(plan)
     assert {row["user_id"] for row in empty["user"]} == {1907, 1908, 1909, 1910}  # 1911 never had a name
     assert (
@@ -246,11 +247,11 @@ def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Pat
     assert "#   entity_id = 3002    # account 10003002, company profile 30, shares a number" in plan
     assert "@" not in plan
     assert "Joe" not in plan
-    unfilled = night.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
+    unfilled = workspace.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
     assert (unfilled.code, "user 1907: user_name is empty" in unfilled.err) == (1, True)
-    left = tomllib.loads(night.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
+    left = tomllib.loads(workspace.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
     assert {row["user_id"] for row in left["user"]} == {1908, 1909, 1910}
     dead = _file(tmp_path / "dead", _decided("[[tc_account]]; tc_account_id = 5; entity_id = 101010"))
-    refused = night.command("plan", "--decisions", str(dead))
+    refused = workspace.command("plan", "--decisions", str(dead))
     assert (refused.code, "tc_account 5: entity 101010 did not become an account" in refused.err) == (1, True)
-    assert plan.splitlines()[-4:] == [line for line in night.command("plan").out.splitlines() if line in plan.splitlines()][-4:]
+    assert plan.splitlines()[-4:] == [line for line in workspace.command("plan").out.splitlines() if line in plan.splitlines()][-4:]
