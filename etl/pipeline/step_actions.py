@@ -17,7 +17,7 @@ from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
 from etl.load.step import load, missing_objects, remove_orphans
 from etl.objects import Objects
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import needed
@@ -81,7 +81,12 @@ def _extract(context: RunContext) -> Step:
         require_room(needs)
         pool = context.pool.executor_for(sum(ahead.rows.values()))
         helpers = (
-            Helpers(pool, objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()), options.adapter)
+            Helpers(
+                pool,
+                objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()),
+                options.adapter,
+                options.adapter_sha256,
+            )
             if pool is not None
             else None
         )

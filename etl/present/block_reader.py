@@ -31,7 +31,7 @@ _WORDS: dict[str, str] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIM
 class _Looked:
     """A look-up's table in memory: the row by key text, and its columns' cells."""
 
-    place: pl.DataFrame  # t (key text), place (row number)
+    rows_by_key: pl.DataFrame  # t (key text), place (row number)
     cells: Mapping[str, Cells]
 
 
@@ -161,8 +161,8 @@ class BlockReader:
             return cells[column]
         looked = self._look_up(block, alias)
         by = cells[block.lookups[alias].by].text
-        places = by.to_frame("t").join(looked.place, on="t", how="left", maintain_order="left")["place"]
-        return looked.cells[column].chosen(places)
+        positions = by.to_frame("t").join(looked.rows_by_key, on="t", how="left", maintain_order="left")["position"]
+        return looked.cells[column].chosen(positions)
 
     def _look_up(self, block: BoundBlock, alias: str) -> _Looked:
         look = block.lookups[alias]
@@ -182,12 +182,12 @@ class BlockReader:
             parts = [batch.typed for batch in self.inner.read(mapping, ROWS_AT_ONCE)]
             whole = together(parts, mapping)
             cells = {name: cells_of(whole, name, f"{look.relation.name}.{name}", look.relation.kind(name), self._null) for name in columns}
-            place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
-            if place["t"].is_duplicated().any():
+            rows_by_key = cells[look.key].text.to_frame("t").with_row_index("position").drop_nulls("t")
+            if rows_by_key["t"].is_duplicated().any():
                 raise MigrationError(
                     f"Look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan` for the number of keys."
                 )
-            self._looked[key] = _Looked(place.with_columns(pl.col("place").cast(pl.Int64)), cells)
+            self._looked[key] = _Looked(rows_by_key.with_columns(pl.col("position").cast(pl.Int64)), cells)
         return self._looked[key]
 
     def duplicated(self, block: BoundBlock, alias: str) -> int:

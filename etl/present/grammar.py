@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from etl.present.problem import AdapterWrong, Problem, nearest, nearest_name, pr
 from mappings.limits import wrong_limits
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS
+from mappings.toml_text import loads
 
 LIMITS, CODES = "limits.toml", "codes"
 _SOURCE_WORDS = ("null", "case", "ignored", "absent", "csv")
@@ -31,28 +31,35 @@ def read_adapter(root: Path, mappings: Mappings) -> Adapter:
     return adapter
 
 
-def adapter_with_problems(root: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
-    """Returns the valid part of the folder's adapter, and every error of its files; raises MigrationError where the folder does not exist."""
+def adapter_with_problems(root: Path, mappings: Mappings, files: Mapping[str, bytes] | None = None) -> tuple[Adapter, list[Problem]]:
+    """Returns the valid part of the folder's adapter, and every error of its files; raises MigrationError where the folder does not exist.
+
+    `files`: their bytes, where they were read already.
+    """
     if not root.is_dir():
         raise MigrationError(f"--adapter: there is no folder {root}.", "Give the folder of the adapter's files, or leave it out.")
-    reader = _Reader(root, mappings)
+    reader = _Reader(root, mappings, files)
     adapter = reader.adapter()
-    limits = [Problem(file, printable(place), found, expected) for file, place, found, expected in wrong_limits(root, mappings)]
+    known = files if files is not None else reader.contents
+    limits = [
+        Problem(file, printable(location), found, expected) for file, location, found, expected in wrong_limits(root, known, mappings)
+    ]
     return adapter, reader.problems + limits
 
 
 class _Reader:
     """Reads one folder and collects errors in `problems`."""
 
-    def __init__(self, root: Path, mappings: Mappings) -> None:
-        self.root, self.mappings = root, mappings
+    def __init__(self, root: Path, mappings: Mappings, files: Mapping[str, bytes] | None) -> None:
+        self.root, self.mappings, self._files = root, mappings, files
+        self.contents: dict[str, bytes] = {}
         self.problems: list[Problem] = []
         self._unreadable: set[str] = set()  # files, by name
         self._misnamed: set[str] = set()  # the likely intended names of files that no table is named like
 
     def adapter(self) -> Adapter:
         """Returns the valid part of the folder's adapter; errors are in `problems`."""
-        contents: dict[str, bytes] = {}
+        contents = self.contents
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
             if any(part.startswith(".") for part in path.relative_to(self.root).parts):
@@ -64,7 +71,9 @@ class _Reader:
                     self._wrong(name, "", "a folder", "the folders portal2, tc and codes", rank=0)
             elif self._is_known(name):
                 try:
-                    contents[name] = path.read_bytes()
+                    contents[name] = path.read_bytes() if self._files is None else self._files[name]
+                except KeyError:  # it took another's place since they were read
+                    self._wrong(name, "", "a file that was just made", "files that stay as they are", rank=0)
                 except OSError as error:
                     self._wrong(name, "", f"a file that cannot be read ({error.strerror})", "a readable file", rank=0)
         codes = {
@@ -76,14 +85,14 @@ class _Reader:
         self._bound_codes(portals, codes)
         return Adapter(self.root, portals, codes)
 
-    def _wrong(self, file: str, place: str, found: str, expected: str, rank: int = 1) -> None:
-        self.problems.append(Problem(printable(file), printable(place), found, expected, rank=rank))
+    def _wrong(self, file: str, location: str, found: str, expected: str, rank: int = 1) -> None:
+        self.problems.append(Problem(printable(file), printable(location), found, expected, rank=rank))
 
     def _at(self, file: str, form: str) -> Wrong:
         """Returns the function that reports an error within that form of that file."""
 
-        def wrong(place: str, found: str, expected: str, rank: int = 1) -> None:
-            self._wrong(file, f"{form}.{place}" if place else form, found, expected, rank)
+        def wrong(location: str, found: str, expected: str, rank: int = 1) -> None:
+            self._wrong(file, f"{form}.{location}" if location else form, found, expected, rank)
 
         return wrong
 
@@ -116,7 +125,7 @@ class _Reader:
             self._wrong(name, "line 1", "a byte order mark", "UTF-8 without one", rank=0)
             content = content[3:]
         try:
-            return tomllib.loads(content.decode())
+            return loads(content.decode())
         except UnicodeDecodeError as error:
             self._wrong(name, f"byte {error.start + 1}", "bytes that are not UTF-8", "TOML in UTF-8", rank=0)
         except (ValueError, RecursionError) as error:  # not TOML, a number with thousands of digits, lists nested too deeply
@@ -164,30 +173,30 @@ class _Reader:
         )
         return PortalFiles(folder, tables, null, case == "exact", ignored, absent, delimiter, encoding, unreadable)
 
-    def _words(self, file: str, place: str, words: Mapping[str, Any]) -> dict[str, Any]:
-        found = words.get(place.rpartition(".")[2], {})
+    def _words(self, file: str, location: str, words: Mapping[str, Any]) -> dict[str, Any]:
+        found = words.get(location.rpartition(".")[2], {})
         if not isinstance(found, dict):
-            self._wrong(file, place, f"{kind_word(found)}", "a TOML table")
+            self._wrong(file, location, f"{kind_word(found)}", "a TOML table")
             return {}
         return found
 
-    def _reasons(self, file: str, place: str, words: Mapping[str, Any]) -> dict[str, str]:
-        found = self._words(file, place, words)
+    def _reasons(self, file: str, location: str, words: Mapping[str, Any]) -> dict[str, str]:
+        found = self._words(file, location, words)
         for name, reason in found.items():
             if not isinstance(reason, str) or not reason.strip():
-                self._wrong(file, f"{place}.{name}", kind_word(reason), "the reason, a non-empty text")
+                self._wrong(file, f"{location}.{name}", kind_word(reason), "the reason, a non-empty text")
         return {name: str(reason) for name, reason in found.items()}
 
-    def _texts(self, file: str, place: str, value: Any) -> tuple[str, ...]:
+    def _texts(self, file: str, location: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            self._wrong(file, place, kind_word(value), "a list of texts")
+            self._wrong(file, location, kind_word(value), "a list of texts")
             return ()
         return tuple(value)
 
-    def _unknown(self, file: str, place: str, words: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    def _unknown(self, file: str, location: str, words: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for word in words:
             if word not in known:
-                dotted = f"{place}.{word}" if place else word
+                dotted = f"{location}.{word}" if location else word
                 self._wrong(file, dotted, "an unknown word", f"one of {', '.join(known)}{nearest(word, known)}", rank=0)
 
     def _table(self, portal: Portal, table: str, file: str, words: dict[str, Any]) -> TableFile:
@@ -199,29 +208,32 @@ class _Reader:
             return TableFile(table, file, ())
         return TableFile(table, file, tuple(self._block(portal, table, file, f"from[{n}]", block) for n, block in enumerate(blocks)))
 
-    def _block(self, portal: Portal, table: str, file: str, place: str, words: dict[str, Any]) -> From:
-        self._unknown(file, place, words, _BLOCK_WORDS)
+    def _block(self, portal: Portal, table: str, file: str, location: str, words: dict[str, Any]) -> From:
+        self._unknown(file, location, words, _BLOCK_WORDS)
         name = words.get("table", table)
         if not isinstance(name, str) or not name:
-            self._wrong(file, f"{place}.table", kind_word(name), "the name of a physical table")
+            self._wrong(file, f"{location}.table", kind_word(name), "the name of a physical table")
             name = table
         where = {
-            column: self._condition(file, f"{place}.where.{column}", value)
-            for column, value in self._words(file, f"{place}.where", words).items()
+            column: self._condition(file, f"{location}.where.{column}", value)
+            for column, value in self._words(file, f"{location}.where", words).items()
         }
         rest = words.get("rest", "")
         if not isinstance(rest, str) or ("rest" in words and not rest.strip()):
-            self._wrong(file, f"{place}.rest", kind_word(rest), "the reason why the other rows are not read, a text")
+            self._wrong(file, f"{location}.rest", kind_word(rest), "the reason why the other rows are not read, a text")
             rest = ""
         lookups, broken_lookups = {}, {}
-        for alias, value in self._words(file, f"{place}.lookup", words).items():
+        for alias, value in self._words(file, f"{location}.lookup", words).items():
             table_there = value.get("table") if isinstance(value, dict) else None
             broken_lookups[alias] = table_there if isinstance(table_there, str) else ""
             if not isinstance(value, dict) or set(value) != {"table", "key", "by"} or not all(isinstance(v, str) for v in value.values()):
-                self._wrong(file, f"{place}.lookup.{alias}", kind_word(value), "{ table = ..., key = ..., by = ... }")
+                self._wrong(file, f"{location}.lookup.{alias}", kind_word(value), "{ table = ..., key = ..., by = ... }")
             elif "." in value["by"]:
                 self._wrong(
-                    file, f"{place}.lookup.{alias}.by", printable(value["by"]), "a column of the table itself: look-ups cannot be chained"
+                    file,
+                    f"{location}.lookup.{alias}.by",
+                    printable(value["by"]),
+                    "a column of the table itself: look-ups cannot be chained",
                 )
             else:
                 lookups[alias] = Lookup(value["table"], value["key"], value["by"])
@@ -229,12 +241,12 @@ class _Reader:
         known = self.mappings.sources[portal].tables[table].by_name
         columns: dict[str, Form] = {}
         broken: dict[str, tuple[str, ...]] = {}
-        listed = self._words(file, f"{place}.columns", words)
+        listed = self._words(file, f"{location}.columns", words)
         for column, value in listed.items():
             if column not in known:
                 self._wrong(
                     file,
-                    f"{place}.columns.{column}",
+                    f"{location}.columns.{column}",
                     "not a contract column",
                     f"a column of {table} in schemas/{FOLDERS[portal]}.sql{nearest(column, known)}",
                 )
@@ -242,20 +254,20 @@ class _Reader:
                 if (near := nearest_name(column, known)) and near not in listed:
                     broken[near] = ()  # most likely the intended name
                 continue
-            form = form_of(value, self._at(file, f"{place}.columns.{column}"))
+            form = form_of(value, self._at(file, f"{location}.columns.{column}"))
             if form is not None:
                 columns[column] = form
             else:
                 broken[column] = names_in(value)
-        retired = self._reasons(file, f"{place}.retired", words)
+        retired = self._reasons(file, f"{location}.retired", words)
         return From(name, where, rest, lookups, columns, retired, broken, broken_lookups)
 
-    def _condition(self, file: str, place: str, value: Any) -> Any:
+    def _condition(self, file: str, location: str, value: Any) -> Any:
         if value in ("null", "not null"):
             return value
         if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             return tuple(value)
-        self._wrong(file, place, kind_word(value), 'a list of texts, or "null", or "not null"')
+        self._wrong(file, location, kind_word(value), 'a list of texts, or "null", or "not null"')
         return "not null"
 
     def _codes(self, file: str, content: bytes) -> dict[str, str]:
@@ -270,15 +282,15 @@ class _Reader:
                 self._wrong(file, "line 1", repr(",".join(head)), "legacy,contract", rank=0)
                 return dict(_UNREAD)
             for row in lines:
-                place = f"line {lines.line_num}"
+                location = f"line {lines.line_num}"
                 if len(row) != 2:
-                    self._wrong(file, place, f"{len(row)} values", "two: legacy,contract", rank=0)
+                    self._wrong(file, location, f"{len(row)} values", "two: legacy,contract", rank=0)
                 elif not row[1]:
-                    self._wrong(file, place, f"no contract word for {printable(row[0])!r}", "the contract's word")
+                    self._wrong(file, location, f"no contract word for {printable(row[0])!r}", "the contract's word")
                 elif row[0] in words:
-                    self._wrong(file, place, f"{printable(row[0])!r} a second time", "one line for each legacy word")
+                    self._wrong(file, location, f"{printable(row[0])!r} a second time", "one line for each legacy word")
                 elif row[0] == "*" and row[1] != "=":
-                    self._wrong(file, place, f"*,{printable(row[1])}", "*,= (other words pass as they are)")
+                    self._wrong(file, location, f"*,{printable(row[1])}", "*,= (other words pass as they are)")
                 else:
                     words[row[0]] = row[1]
         except UnicodeDecodeError as error:
@@ -298,8 +310,10 @@ class _Reader:
                         if form.kind == "code":
                             used.add(form.by)
                             if form.by not in codes:
-                                place = f"from[{number}].columns.{column}.by"
-                                self._wrong(table.file, place, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}")
+                                location = f"from[{number}].columns.{column}.by"
+                                self._wrong(
+                                    table.file, location, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}"
+                                )
         for name in codes:
             if name not in used:
                 self._wrong(

@@ -38,7 +38,7 @@ class PresentedSource(BlockReader):
         """Returns the contract's declared types: the binding of the adapter has checked the physical ones."""
         return {name: {column.name: column.sql_type for column in table.mapping.shape.columns} for name, table in self.bound.tables.items()}
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -161,13 +161,12 @@ class PresentedSource(BlockReader):
     def _physical_rows(self) -> dict[str, int]:
         return {name: self.inner.count(physical_whole(relation, self.catalog)) for name, relation in sorted(self.bound.read.items())}
 
-    def mark(self) -> str:
-        mark = self.inner.mark()
-        return json.dumps({"mark": mark, "rows": self._physical_rows()}, sort_keys=True)
+    def freeze_mark(self) -> str:
+        return json.dumps({"mark": self.inner.freeze_mark(), "rows": self._physical_rows()}, sort_keys=True)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         """Returns the change of the physical tables that are read, including look-ups; views are read again."""
-        known = json.loads(mark)
+        known = json.loads(freeze_mark)
         views = [name for name, relation in self.bound.read.items() if relation.view]
         tables = {name: rows for name, rows in known["rows"].items() if name not in views and name in self.bound.read}
         asked = {physical_whole(self.bound.read[name], self.catalog): rows for name, rows in tables.items()}

@@ -95,8 +95,8 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
     needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE_TABLES}
     order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
     order.prepare()  # CycleError names the tables of a circle
-    levels, place = [], {key: number for number, key in enumerate(needed)}
-    while ready := sorted(order.get_ready(), key=place.__getitem__):
+    levels, position = [], {key: number for number, key in enumerate(needed)}
+    while ready := sorted(order.get_ready(), key=position.__getitem__):
         levels.append(ready)
         order.done(*ready)
     return levels

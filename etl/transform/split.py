@@ -214,9 +214,9 @@ def _organizations(work: Splitting) -> RowPlacement:
     some = bool(len(profile_row))
     of_account, has_one = (organization[profile_row], present[profile_row]) if some else (np.zeros(0, np.int64), np.zeros(0, bool))
     where = a_structure.index_of_accounts(rows, "trade_org_id", of_account, has_one)
-    place, exists = where.find(int_values_and_mask(rows.frame, "trade_org_id")[0])
+    position, exists = where.find(int_values_and_mask(rows.frame, "trade_org_id")[0])
     known = np.flatnonzero(exists & int_values_and_mask(rows.frame, "trade_org_id")[1])
-    index, found = where.copies(place[known])
+    index, found = where.copies(position[known])
     rows.copy_to(known[index], found)
     work.keep(rows, where)
     return rows

@@ -17,6 +17,7 @@ from etl.extract.source_contract import refuse_problems
 from etl.reconcile.databases.portable import PortableDatabase
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.present.database import left_out
+from etl.reconcile.present.words import adapter_files
 from sample_data.world import write_cast
 from tests.support.command import Done, command
 from tests.support.legacy import MAPPINGS
@@ -58,7 +59,7 @@ def test_a_held_row_has_the_contracts_row_and_the_raw_cells_behind_it(world: Pat
     assert any("CT_MDL_ENTT.STTS_CD" in json.loads(text)["_physical"] for text in held.values())
 
 
-def test_errors_of_an_adapter_come_in_one_answer_each_with_file_and_place(world: Path, tmp_path: Path) -> None:
+def test_errors_of_an_adapter_are_reported_together_each_with_file_and_location(world: Path, tmp_path: Path) -> None:
     adapter = copied(world / "foreign" / "adapter", tmp_path / "adapter")
     (adapter / "portal2" / "model_entitty.toml").write_text("", encoding="utf-8")
     entity = adapter / "portal2" / "model_entity.toml"
@@ -72,7 +73,7 @@ def test_errors_of_an_adapter_come_in_one_answer_each_with_file_and_place(world:
         assert piece in done.err, piece
 
 
-def test_K5_what_no_file_names_and_what_is_gone_is_named_on_both_sides(world: Path, tmp_path: Path) -> None:
+def test_K5_unmapped_and_missing_names_are_reported_on_both_sides(world: Path, tmp_path: Path) -> None:
     foreign = copied(world / "foreign", tmp_path / "foreign")
     with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:
         portal.execute("CREATE TABLE STRANGER (A INTEGER)")
@@ -104,7 +105,7 @@ def test_another_adapter_or_none_is_refused_by_the_run(world: Path, tmp_path: Pa
     assert reconciled(foreign / "twin", world / "legacy" / "files", "--adapter", str(tmp_path / "limits")).code == 7
 
 
-def test_the_rows_are_asked_too_words_rests_and_look_ups(world: Path, tmp_path: Path) -> None:
+def test_plan_checks_codes_left_out_rows_and_look_ups_in_the_data(world: Path, tmp_path: Path) -> None:
     foreign = copied(world / "foreign", tmp_path / "foreign")
     with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:
         portal.execute("UPDATE CT_MDL_ENTT SET STTS_CD = '77' WHERE rowid IN (1, 2)")
@@ -153,7 +154,7 @@ def test_plan_counts_both_sides_and_says_what_will_not_fit(world: Path, tmp_path
     assert held["model_entity", "next_validation_due_dt"] == 3
 
 
-def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_line_that_would_mend_it(tmp_path: Path) -> None:
+def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_line_to_add(tmp_path: Path) -> None:
     legacy = tmp_path / "legacy"
     write_cast(legacy)
     for file, portal in (("portal2.sqlite", "P2"), ("tc.sqlite", "TC")):
@@ -191,7 +192,7 @@ class Shapes:
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.found
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
 
@@ -210,7 +211,7 @@ def test_trace_takes_physical_names_and_shows_both(world: Path) -> None:
     assert command("trace", "P2", "NO_TABLE", "1", *stores).code == 2
 
 
-def test_faults_of_an_adapter_on_the_loaders_side_are_all_found_by_the_verifier(world: Path) -> None:
+def test_the_verifier_finds_every_fault_of_the_loaders_adapter(world: Path) -> None:
     planted, found, alarms = adapter_faults(world / "foreign", 100, 1)
     assert sum(planted.values()) == 100
     assert set(planted) == {"columns swapped", "code line gone", "another century", "another zone", "yes and no exchanged"}
@@ -219,7 +220,7 @@ def test_faults_of_an_adapter_on_the_loaders_side_are_all_found_by_the_verifier(
 
 def test_B17_the_verifiers_copy_of_another_database_leaves_out_what_the_adapter_never_reads(world: Path) -> None:
     foreign = world / "foreign"
-    never = left_out(foreign / "adapter", read_spec(), "P2")
+    never = left_out(adapter_files(foreign / "adapter"), read_spec(), "P2")
     database = PortableDatabase(make_url(f"sqlite:///{foreign}/portal2.sqlite"), never)
     try:
         columns = database.tables()["CT_PRTL_USR"]

@@ -13,9 +13,9 @@ import pytest
 
 from etl.runfolder.layout import STEPS
 from etl.system import worker_pool as processes
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Legacy
-from tests.support.small_worlds import one_company_night
+from tests.support.small_worlds import one_company_workspace
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def _locked(file: Path) -> Iterator[None]:
     [("status",), ("plan",), ("picker", "per@lindqvist.example"), ("trace", "P2", "document", "101"), ("trace", "--account", "10000101")],
     ids=" ".join,
 )
-def test_success_is_one_envelope_on_stdout_and_nothing_on_stderr(cast: Night, words: tuple[str, ...]) -> None:
+def test_success_is_one_envelope_on_stdout_and_nothing_on_stderr(cast: Workspace, words: tuple[str, ...]) -> None:
     done = cast.json(*words)
     assert (done.code, done.err) == (0, "")
     assert {name: value for name, value in done.envelope.items() if name != "data"} == {
@@ -74,49 +74,49 @@ def test_every_failure_is_an_envelope_with_its_code_and_says_what_to_do(
     assert human.next.startswith("next: ")
 
 
-def test_wrong_usage_is_an_envelope_wherever_json_was_asked_for(tmp_path: Path) -> None:
+def test_wrong_usage_is_an_envelope_wherever_json_was_requested(tmp_path: Path) -> None:
     assert command("plan", "--output=json", "--wrong", folder=tmp_path).envelope["exit_code"] == 2
     assert command("plan", "--wrong", folder=tmp_path, PORTAL_MIGRATE_OUTPUT="json").envelope["exit_code"] == 2
 
 
-def test_v_adds_where_it_happened_and_never_values(tmp_path: Path) -> None:
+def test_v_adds_the_line_of_code_and_never_values(tmp_path: Path) -> None:
     quiet, loud = (command("plan", "--source", "sqlite:///nothing.sqlite", *more, folder=tmp_path) for more in ((), ("-v",)))
     assert ", line " not in quiet.err
     assert "sqlite/source.py, line " in loud.err
     assert loud.next == quiet.next
 
 
-def test_run_says_every_step_on_stderr_and_ends_with_the_verdict_and_where_the_report_lies(published: Night) -> None:
+def test_run_prints_every_step_on_stderr_and_ends_with_verdict_and_report_path(published: Workspace) -> None:
     done = published.command("run")
     assert done.code == 0
     assert [line.split(":")[0] for line in done.err.splitlines()] == list(STEPS)
     assert done.out.rstrip().splitlines()[-1].startswith("Published and equal.")
 
 
-def test_a_single_step_says_what_came_of_it_and_what_comes_next(tmp_path: Path) -> None:
-    night = one_company_night(tmp_path)
-    assert night.command("extract").out.splitlines() == ["extract: 27 rows read, one read transaction (SQLite)", "next: split"]
-    assert night.json("split").data["next"] == "reattach"
-    assert command("reattach", "--run", "run", folder=night.folder).code == 0  # options that the run began with need not be given again
+def test_a_single_step_prints_its_result_and_the_next_step(tmp_path: Path) -> None:
+    workspace = one_company_workspace(tmp_path)
+    assert workspace.command("extract").out.splitlines() == ["extract: 27 rows read, one read transaction (SQLite)", "next: split"]
+    assert workspace.json("split").data["next"] == "reattach"
+    assert command("reattach", "--run", "run", folder=workspace.folder).code == 0  # options that the run began with need not be given again
 
 
-def test_plan_changes_nothing(cast: Night) -> None:
-    before = {str(place): place.lstat().st_mtime_ns for place in cast.folder.rglob("*")}
+def test_plan_changes_nothing(cast: Workspace) -> None:
+    before = {str(path): path.lstat().st_mtime_ns for path in cast.folder.rglob("*")}
     done = cast.command("plan")
     assert done.out.rstrip().splitlines()[-1] == "coverage 100% (362/362 columns)"
-    assert {str(place): place.lstat().st_mtime_ns for place in cast.folder.rglob("*")} == before
+    assert {str(path): path.lstat().st_mtime_ns for path in cast.folder.rglob("*")} == before
     data = cast.json("plan").data
     assert data["total"] == sum(data["rows"].values()) == 956
     assert data["steps"] == list(STEPS)
 
 
-def test_plan_without_trade_compliance_looks_at_portal_2_only(cast: Night) -> None:
+def test_plan_without_trade_compliance_reads_portal_2_only(cast: Workspace) -> None:
     data = command("plan", "--source", cast.stores["--source"], "--output", "json", folder=cast.folder).data
     assert set(data["levels"]) == {"P2"}
     assert all(name.startswith("P2.") for name in data["rows"])
 
 
-def test_status_tells_what_is_done_and_what_comes_next_also_while_a_run_is_at_work(cast: Night, checked: Night) -> None:
+def test_status_names_finished_and_next_steps_also_during_a_run(cast: Workspace, checked: Workspace) -> None:
     assert cast.command("status").out.rstrip().splitlines()[-1] == "all steps are done"
     with _locked(checked.run / ".lock"):
         assert checked.command("status").out.rstrip().splitlines()[-1] == "next: load"
@@ -129,28 +129,28 @@ def test_a_run_without_trade_compliance_and_without_file_share(tmp_path: Path) -
     done = command("run", *words, "--output", "json", folder=tmp_path)
     assert done.code == 0, done.err
     assert done.data["verdict"]["holds"] is True  # also with tables that have no row
-    with Night(tmp_path).database("portal3.sqlite") as store:
+    with Workspace(tmp_path).database("portal3.sqlite") as store:
         assert store.execute("SELECT content_state_cd FROM document").fetchall() == [("MISSING",)]
         assert store.execute("SELECT count(*) FROM tc_program").fetchone() == (0,)
 
 
 def test_a_rehearsal_does_everything_and_leaves_only_its_run_folder(tmp_path: Path) -> None:
-    night = one_company_night(tmp_path)
-    words = [word for option in ("--source", "--tc", "--files") for word in (option, night.stores[option])]
+    workspace = one_company_workspace(tmp_path)
+    words = [word for option in ("--source", "--tc", "--files") for word in (option, workspace.stores[option])]
     done = command("run", *words, "--run", "run", "--rehearse", "--output", "json", folder=tmp_path)
     assert done.code == 0, done.err
     assert done.data["verdict"]["holds"] is True
-    assert sorted(place.name for place in tmp_path.iterdir()) == ["legacy", "run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["legacy", "run"]
 
 
 def test_workers_give_the_same_stage_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "WORTH_WORKERS", 0)  # processes are started for few rows too
     files = []
     for workers in ("1", "2", "5"):
-        night = one_company_night(tmp_path / workers)
+        workspace = one_company_workspace(tmp_path / workers)
         for step in ("extract", "split", "reattach"):
-            assert night.command(step, "--workers", workers).code == 0
-        steps = json.loads((night.run / "manifest.json").read_text(encoding="utf-8"))["run"]["steps"]
+            assert workspace.command(step, "--workers", workers).code == 0
+        steps = json.loads((workspace.run / "manifest.json").read_text(encoding="utf-8"))["run"]["steps"]
         files.append({name: step["files"] for name, step in steps.items()})
     assert files[0] == files[1] == files[2]
 
@@ -181,7 +181,7 @@ def test_demo_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
     done = command("demo", str(tmp_path / "mine.txt"))
     assert done.code == 7
     assert "is not a folder" in done.err
-    assert [place.name for place in tmp_path.iterdir()] == ["mine.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 RUN = ("run", "--run", "r")
@@ -210,8 +210,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_usage_ends_with_2_says_what_to_give_and_leaves_nothing(tmp_path: Path, case: str) -> None:
+def test_wrong_usage_ends_with_2_names_the_correction_and_writes_nothing(tmp_path: Path, case: str) -> None:
     done = command(*WRONG[case], folder=tmp_path)
     assert (done.code, done.out) == (2, ""), done.err
     assert done.next.startswith("next: ") or case == "half a command"
-    assert [place.name for place in tmp_path.iterdir()] == []
+    assert [path.name for path in tmp_path.iterdir()] == []

@@ -24,11 +24,11 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 @every_page
-def test_what_is_made_from_the_code_is_in_step(page: Path) -> None:
-    assert page.read_text(encoding="utf-8") == in_step(page), "python tests/docs/handbook.py writes it anew"
+def test_generated_parts_of_pages_are_up_to_date(page: Path) -> None:
+    assert page.read_text(encoding="utf-8") == in_step(page), "python tests/docs/handbook.py updates it"
 
 
-def test_every_part_that_can_be_made_stands_in_some_page() -> None:
+def test_every_generated_part_is_used_by_a_page() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert [name for name in MADE if f"<!-- made: {name} -->" not in text] == []
 
@@ -88,7 +88,7 @@ def test_rules_and_reasons_that_pages_name_exist() -> None:
     assert [n for n in MAPPINGS.fine_print if f'<a id="fine-print-{n}"></a>' not in text_of("runbooks/rules.md")] == []
 
 
-def test_every_kind_of_question_is_explained() -> None:
+def test_every_kind_of_check_is_explained() -> None:
     text = text_of("runbooks/checks.md")
     by_hand = text.split("<!-- made: kinds -->")[0]
     assert set(re.findall(r"^\| `([a-z_]+)` \|", by_hand, re.MULTILINE)) == EXPECTATIONS.keys()
@@ -104,7 +104,7 @@ def test_every_mapping_file_is_documented() -> None:
     assert sorted(files) == sorted(re.findall(r"\(\.\./mappings/((?:portal2|tc|codes)/[^)]+)\)", text))
 
 
-def test_every_module_says_in_one_line_what_it_is() -> None:
+def test_every_module_has_a_docstring_line() -> None:
     text = text_of("runbooks/design.md")
     listed = dict(modules())
     assert [path for path, line in listed.items() if not line] == []
@@ -112,7 +112,7 @@ def test_every_module_says_in_one_line_what_it_is() -> None:
     assert set(re.findall(r"`((?:etl|checks|mappings|sample_data)/[a-z0-9_/]+\.py)`", text)) <= listed.keys()
 
 
-def test_an_example_of_a_check_is_one(tmp_path: Path) -> None:
+def test_the_example_of_a_check_is_valid(tmp_path: Path) -> None:
     (tmp_path / "example.toml").write_text(
         "".join(code for what, code in blocks(RUNBOOKS / "checks.md", "toml") if not what), encoding="utf-8"
     )
@@ -120,7 +120,7 @@ def test_an_example_of_a_check_is_one(tmp_path: Path) -> None:
     assert check.table == "entity_account"
 
 
-def test_an_example_of_limits_is_one(tmp_path: Path) -> None:
+def test_the_example_of_limits_is_valid(tmp_path: Path) -> None:
     ((_, code),) = [block for block in blocks(RUNBOOKS / "checks.md", "toml") if block[0] == "limits"]
     (tmp_path / "limits.toml").write_text(code, encoding="utf-8")
     limits = read_limits(tmp_path, MAPPINGS)
@@ -145,7 +145,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @every_page
-def test_a_page_names_no_place_of_one_machine(page: Path) -> None:
+def test_no_page_names_a_path_of_one_machine(page: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:work|tmp|root|home|opt)/\S*", page.read_text(encoding="utf-8")) == []
 
 
@@ -166,7 +166,7 @@ def test_the_track_record_names_tests_that_exist() -> None:
     assert {name for _, name in named} - there == set()
 
 
-def test_every_failure_on_the_faults_page_has_tests_that_exist_or_says_that_it_has_none() -> None:
+def test_every_row_of_the_faults_page_names_existing_tests_or_says_not_tested() -> None:
     rows = [line for line in text_of("runbooks/faults.md").splitlines() if line.startswith("| ")]
     numbers = [int(found.group(1)) for row in rows if (found := re.match(r"\| (\d+) \|", row))]
     assert numbers == list(range(1, 53))

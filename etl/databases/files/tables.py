@@ -32,27 +32,27 @@ class FileTable:
         return f"{self.file.name}, sheet {self.sheet}" if self.sheet else self.file.name
 
 
-def tables_in(folder: Path, place: str) -> list[FileTable]:
+def tables_in(folder: Path, option: str) -> list[FileTable]:
     """Returns the tables of a folder; raises MigrationError where it has none, or two of one name."""
     if not folder.is_dir():
-        raise MigrationError(f"{place}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
+        raise MigrationError(f"{option}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
     found: list[FileTable] = []
     for file in sorted(folder.iterdir()):
         if not _is_table(file):
             continue
         if file.is_symlink() or not file.is_file():
-            raise MigrationError(f"{place}: {file.name} is a link, or not a file at all.", "Put the file itself into the folder.")
+            raise MigrationError(f"{option}: {file.name} is a link, or not a file at all.", "Put the file itself into the folder.")
         found += (
             [FileTable(sheet, file, sheet) for sheet in _sheets(file)] if file.suffix.lower() == ".xlsx" else [FileTable(file.stem, file)]
         )
     seen: dict[str, FileTable] = {}
     for table in found:
         if table.name.casefold() in seen:
-            raise MigrationError(f"{place}: {seen[table.name.casefold()]} and {table} are one table.", "Leave one of them in the folder.")
+            raise MigrationError(f"{option}: {seen[table.name.casefold()]} and {table} are one table.", "Leave one of them in the folder.")
         seen[table.name.casefold()] = table
     if not found:
         raise MigrationError(
-            f"{place}: {folder} has no files of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
+            f"{option}: {folder} has no files of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
         )
     return found
 
@@ -85,7 +85,7 @@ def _refused(table: FileTable, found: str, next_step: str) -> MigrationError:
 def _named(table: FileTable, head: Sequence[str]) -> dict[str, str]:
     if not head:
         raise _refused(table, "it has no header", "Write the column names into the first line.")
-    blank = [str(place) for place, name in enumerate(head, start=1) if not name.strip()]
+    blank = [str(position) for position, name in enumerate(head, start=1) if not name.strip()]
     if blank:
         raise _refused(table, f"the header is blank in column {', '.join(blank)}", "Give every column a name.")
     doubled = sorted({name for name in head if [other.casefold() for other in head].count(name.casefold()) > 1})

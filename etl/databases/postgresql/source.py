@@ -112,7 +112,7 @@ class PostgresSource:
     def shapes(self) -> dict[str, dict[str, str]]:
         return self._shape
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return self._kinds
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -266,9 +266,9 @@ class PostgresSource:
         if self._has_odd_keys(mapping):
             keys = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
             batches = self._batches(f"SELECT {name} FROM {table} ORDER BY {self._careful_order(mapping)}", mapping.table)
-            for place, content in enumerate(content for batch in batches for content in batch.column(0)):
+            for position, content in enumerate(content for batch in batches for content in batch.column(0)):
                 if content.is_valid:
-                    yield keys[place], iter([content.as_py()])
+                    yield keys[position], iter([content.as_py()])
             return
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
@@ -291,15 +291,15 @@ class PostgresSource:
                 row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, key)).fetchone()
             yield row[0] if row else b""
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         with safe_errors(self.name, "reading the snapshot"):
             row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
             return f"{row[0] if row else ''} {json.dumps(identities(self._session), separators=(',', ':'))}"
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         """Returns tables with rows that the recorded snapshot could not see, or with fewer rows: inserted, updated, deleted since."""
-        snapshot, _, told = mark.partition(" ")
-        is_now, _, tells = self.mark().partition(" ")
+        snapshot, _, told = freeze_mark.partition(" ")
+        is_now, _, tells = self.freeze_mark().partition(" ")
         (_, now, _), (_, then, running) = is_now.split(":"), snapshot.split(":")
         # Rows of a view have no transaction number, and those of a foreign table have numbers of another server.
         unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))

@@ -8,7 +8,7 @@ import os
 import platform
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -43,13 +43,13 @@ from etl.databases.target import (
     written_meanwhile,
 )
 from etl.errors import MigrationError, Refused
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.system.interruption import interruptible
 from mappings.ddl import create_table
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
-_PIECE = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _VERSIONS_AT, _NO_WRITE_AHEAD_LOG, _COMMITS_AT = 18, b"\1\1", 24  # in the file's header
 
 Shape = dict[str, tuple[str, bool, int]]  # by column: type, NOT NULL, position in the key
@@ -64,7 +64,8 @@ class SqliteTarget:
         if not self.path.parent.is_dir():
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
-        self._marks: dict[str, str] = {}
+        self._store_state: dict[str, str] = {}
+        self._images: dict[str, str] | None = None
         self._known: int | None = None  # the data version when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
@@ -121,11 +122,11 @@ class SqliteTarget:
         found = []
         for table, tags in id_tags(mappings).items():
             key = _q(mappings.target.tables[table].key[0])
-            marks = ", ".join(f"'8{tag}'" for tag in sorted(tags))
+            known_tags = ", ".join(f"'8{tag}'" for tag in sorted(tags))
             if (
                 self._exists(table)
                 and self._connection.execute(
-                    f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({marks}) LIMIT 1"
+                    f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({known_tags}) LIMIT 1"
                 ).fetchone()
             ):
                 found.append(table)
@@ -160,11 +161,11 @@ class SqliteTarget:
                 changes = [self._fill(table) for table in tables]
             else:
                 changes, images = merge.merge(self._connection, tables, number, tell)
-                merge.keep(self._connection, record.run_id, number, images)
+                self._images = merge.keep(self._connection, record.run_id, number, images)
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
             agree(changes)
             before = self._commits()
-        self._marks = {"file": digest} if (digest := self._digest(before)) else {}
+        self._store_state = {"file": digest} if (digest := self._digest(before)) else {}
         return changes
 
     @contextmanager
@@ -202,10 +203,10 @@ class SqliteTarget:
             if logged or after not in (None, self._commits() - 1):
                 return ""
             self._known = self._version()
-            digest, place = hashlib.sha256(), 0
-            while piece := os.pread(self._lock, _PIECE, place):
-                digest.update(piece)
-                place += len(piece)
+            digest, offset = hashlib.sha256(), 0
+            while chunk := os.pread(self._lock, _CHUNK_BYTES, offset):
+                digest.update(chunk)
+                offset += len(chunk)
             return digest.hexdigest()
         except (sqlite3.Error, OSError):  # then only a comparison can tell
             return ""
@@ -243,7 +244,7 @@ class SqliteTarget:
                     break
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         delta = self._is_delta(record)
         alone = not delta and self._has_only(schema)
@@ -254,8 +255,8 @@ class SqliteTarget:
             if self._known not in (None, self._version()):
                 raise written_meanwhile()
             if delta:
-                number, images = merge.kept(self._connection, record.run_id, tables)
-                changes = merge.restore(self._connection, tables, number, images, tell)
+                number, kept = merge.kept(self._connection, record.run_id, tables, images)
+                changes = merge.restore(self._connection, tables, number, kept, tell)
                 run(f"DELETE FROM {UNDO} WHERE run_id = ?", (record.run_id,))
             else:
                 changes = merge.empty(self._connection, tables, tell)
@@ -283,23 +284,27 @@ class SqliteTarget:
         self._connection.execute("PRAGMA main.locking_mode = normal")
         self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # releases the lock
 
-    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         if not self._is_delta(record):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
-        _, images = merge.kept(self._connection, record.run_id, tables)
-        return [Change(image.table, 0, image.before, image.new) for image in images]
+        _, kept = merge.kept(self._connection, record.run_id, tables, images)
+        return [Change(image.table, 0, image.before, image.new) for image in kept]
 
     def _is_delta(self, record: RunRecord) -> bool:
         """Returns whether the publish was a delta: by its record, or because an earlier run is still published."""
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
 
     @property
-    def marks(self) -> dict[str, str]:
-        return self._marks
+    def images(self) -> dict[str, str] | None:
+        return self._images
 
-    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        return bool(marks) and marks == {
+    @property
+    def store_state(self) -> dict[str, str]:
+        return self._store_state
+
+    def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
+        return bool(store_state) and store_state == {
             "file": self._digest()
         }  # a SQLite file does not record who wrote a row: either the bytes are the same, or they are not
 
@@ -308,8 +313,8 @@ class SqliteTarget:
         return [sha256 for sha256 in digests if sha256 not in known]
 
     def identity(self, objects: str) -> str:
-        place, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()
-        return f"sqlite {platform.node()} {place if root is None else os.path.relpath(place, root)}"
+        path, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()
+        return f"sqlite {platform.node()} {path if root is None else os.path.relpath(path, root)}"
 
     def close(self) -> None:
         if hasattr(self, "_connection"):

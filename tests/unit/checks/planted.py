@@ -25,7 +25,7 @@ def account_id_of(stage: Stage, entity: int) -> bytes:
     return bytes(next(row["account_id"] for row in stage.rows("entity_account") if row["legacy_entity_id"] == entity))
 
 
-def changed(stage: Stage, table: str, place: int, /, **values: Any) -> set[str]:
+def changed(stage: Stage, table: str, position: int, /, **values: Any) -> set[str]:
     """Changes a row; what it is called now."""
-    stage.change(table, place, **values)
-    return {stage.name(table, place)}
+    stage.change(table, position, **values)
+    return {stage.name(table, position)}

@@ -35,7 +35,7 @@ def an_account_in_the_group_of_a_stranger_and_one_in_none(stage: Stage) -> set[s
     stage.copy("account_group_member", 0, group_id=groups["COMPANY_PROFILE", "2"], account_id=account_id_of(stage, 101))
     stage.drop(
         "account_group_member",
-        stage.place("account_group_member", group_id=groups["SECURITY_MODEL", "11"], account_id=account_id_of(stage, 102)),
+        stage.position("account_group_member", group_id=groups["SECURITY_MODEL", "11"], account_id=account_id_of(stage, 102)),
     )
     return {"101", "102"}
 
@@ -49,48 +49,50 @@ def a_signature_is_invented_and_one_forgotten(stage: Stage) -> set[str]:
 
 @fault("accounts.identifiers_complete")
 def a_bond_is_inactive_and_nobody_notices(stage: Stage) -> set[str]:
-    stage.change("account_identifier", stage.place("account_identifier", identifier_type_cd="BOND"), active=False)
+    stage.change("account_identifier", stage.position("account_identifier", identifier_type_cd="BOND"), active=False)
     return {"101"}
 
 
 @fault("accounts.needs_officer")
 def an_officer_is_removed_and_nobody_notices(stage: Stage) -> set[str]:
-    for place, row in enumerate(stage.rows("account_contact")):
+    for position, row in enumerate(stage.rows("account_contact")):
         if row["contact_type_cd"] == "OFFICER" and row["account_id"] == account_id_of(stage, 102):
-            stage.change("account_contact", place, removed_at=datetime(2023, 1, 1))
+            stage.change("account_contact", position, removed_at=datetime(2023, 1, 1))
     return {"102"}
 
 
 @fault("accounts.acting_officer")
 def an_officer_is_restricted_and_nobody_notices(stage: Stage) -> set[str]:
     acting = {row["account_id"] for row in stage.rows("entity_account") if row["acting_officer"]}
-    for place, row in enumerate(stage.rows("account_contact")):
+    for position, row in enumerate(stage.rows("account_contact")):
         if row["contact_type_cd"] == "OFFICER" and row["account_id"] == account_id_of(stage, 102):
-            stage.change("account_contact", place, restricted_reason_cd="COMPANY_STATUS")
+            stage.change("account_contact", position, restricted_reason_cd="COMPANY_STATUS")
     return {"102"} if account_id_of(stage, 102) in acting else set()
 
 
 @fault("contacts.same_access")
 def access_is_widened_narrowed_and_given_back(stage: Stage) -> set[str]:
-    stage.change("account_contact", stage.place("account_contact", legacy_key="4"), removed_at=None)
-    stage.change("account_contact", stage.place("account_contact", legacy_key="1"), login_id=None)
-    stage.copy("account_contact", stage.place("account_contact", legacy_key="3"), account_id=account_id_of(stage, 101), contact_id=STRANGER)
+    stage.change("account_contact", stage.position("account_contact", legacy_key="4"), removed_at=None)
+    stage.change("account_contact", stage.position("account_contact", legacy_key="1"), login_id=None)
+    stage.copy(
+        "account_contact", stage.position("account_contact", legacy_key="3"), account_id=account_id_of(stage, 101), contact_id=STRANGER
+    )
     return {f"P2|{key}: access {how}" for key in ("1", "4") for how in ("narrowed", "widened")} | {"P2|3: access widened"}
 
 
 @fault("identifiers.normalised")
 def a_number_keeps_its_hyphen_and_a_personal_one_loses_its_mark(stage: Stage) -> set[str]:
-    hyphen = stage.place("account_identifier", legacy_key="1")
+    hyphen = stage.position("account_identifier", legacy_key="1")
     return changed(stage, "account_identifier", hyphen, value_norm="12-3456789AB") | changed(
-        stage, "account_identifier", stage.place("account_identifier", legacy_key="3"), pii=False
+        stage, "account_identifier", stage.position("account_identifier", legacy_key="3"), pii=False
     )
 
 
 @fault("agreements.coverage")
 def an_inherited_signature_becomes_direct_and_an_old_one_new(stage: Stage) -> set[str]:
     inherited, early = (
-        stage.place("account_agreement", coverage_cd="INHERITED"),
-        stage.place("account_agreement", coverage_cd="PRE_DATES_ACCOUNT"),
+        stage.position("account_agreement", coverage_cd="INHERITED"),
+        stage.position("account_agreement", coverage_cd="PRE_DATES_ACCOUNT"),
     )
     return changed(stage, "account_agreement", inherited, coverage_cd="DIRECT") | changed(
         stage, "account_agreement", early, coverage_cd="INHERITED"
@@ -100,15 +102,15 @@ def an_inherited_signature_becomes_direct_and_an_old_one_new(stage: Stage) -> se
 @fault("agreements.act_covers")
 def a_signature_covers_nothing(stage: Stage) -> set[str]:
     act = next(row["act_id"] for row in stage.rows("signature_act") if row["legacy_key"] == "1")
-    stage.drop("account_agreement", stage.place("account_agreement", act_id=act))
+    stage.drop("account_agreement", stage.position("account_agreement", act_id=act))
     return {"1"}
 
 
 @fault("groups.have_members")
 def a_group_without_members(stage: Stage) -> set[str]:
-    stage.copy("account_group", stage.place("account_group", group_kind_cd="SECURITY_MODEL"), legacy_key="900", group_id=STRANGER)
+    stage.copy("account_group", stage.position("account_group", group_kind_cd="SECURITY_MODEL"), legacy_key="900", group_id=STRANGER)
     stage.copy(
-        "account_group", stage.place("account_group", group_kind_cd="TRADE_ORG"), legacy_key="901", group_id=STRANGER[::-1]
+        "account_group", stage.position("account_group", group_kind_cd="TRADE_ORG"), legacy_key="901", group_id=STRANGER[::-1]
     )  # may be empty
     return {"SECURITY_MODEL|900"}
 
@@ -127,18 +129,18 @@ def a_membership_by_another_accounts_consent(stage: Stage) -> set[str]:
 
 @fault("contacts.restricted_where_suspended")
 def a_contact_is_restricted_on_a_certified_account(stage: Stage) -> set[str]:
-    place = stage.place("account_contact", account_id=account_id_of(stage, 101))
-    return changed(stage, "account_contact", place, restricted_reason_cd="COMPANY_STATUS")
+    position = stage.position("account_contact", account_id=account_id_of(stage, 101))
+    return changed(stage, "account_contact", position, restricted_reason_cd="COMPANY_STATUS")
 
 
 @fault("contacts.tc_on_its_program")
 def a_tc_contact_on_an_account_without_program(stage: Stage) -> set[str]:
-    return changed(stage, "account_contact", stage.place("account_contact", scope_cd="TC"), account_id=account_id_of(stage, 102))
+    return changed(stage, "account_contact", stage.position("account_contact", scope_cd="TC"), account_id=account_id_of(stage, 102))
 
 
 @fault("logins.folded_email")
 def a_login_with_a_key_that_is_not_folded(stage: Stage) -> set[str]:
-    return changed(stage, "login", stage.place("login", email_key="ann@x.example"), email_key="Ann@x.example")
+    return changed(stage, "login", stage.position("login", email_key="ann@x.example"), email_key="Ann@x.example")
 
 
 @fault("logins.have_an_owner")
@@ -154,11 +156,11 @@ def an_account_monitors_itself(stage: Stage) -> set[str]:
 
 @fault("svi.superseded_by_one")
 def both_links_are_superseded(stage: Stage) -> set[str]:
-    for place in range(2):
-        stage.change("svi_link", place, superseded=True)
-    return {stage.name("svi_link", place) for place in range(2)}
+    for position in range(2):
+        stage.change("svi_link", position, superseded=True)
+    return {stage.name("svi_link", position) for position in range(2)}
 
 
 @fault("svi.active_when_certified")
 def the_membership_of_a_suspended_account_is_active(stage: Stage) -> set[str]:
-    return changed(stage, "svi_membership", stage.place("svi_membership", account_id=account_id_of(stage, 201)), active=True)
+    return changed(stage, "svi_membership", stage.position("svi_membership", account_id=account_id_of(stage, 201)), active=True)

@@ -27,21 +27,23 @@ def an_answer_to_another_accounts_security_profile(stage: Stage) -> set[str]:
 @fault("responses.superseded_by_one")
 def both_answers_are_superseded(stage: Stage) -> set[str]:
     account = account_id_of(stage, 101)
-    places = [place for place, row in enumerate(stage.rows("profile_response")) if row["account_id"] == account and row["question_id"] == 1]
-    names = {stage.name("profile_response", place) for place in places}
-    for place in places:
-        stage.change("profile_response", place, superseded=True)
+    places = [
+        position for position, row in enumerate(stage.rows("profile_response")) if row["account_id"] == account and row["question_id"] == 1
+    ]
+    names = {stage.name("profile_response", position) for position in places}
+    for position in places:
+        stage.change("profile_response", position, superseded=True)
     return names
 
 
 @fault("responses.applicability")
 def a_must_becomes_a_should(stage: Stage) -> set[str]:
-    return changed(stage, "profile_response", stage.place("profile_response", applicability_cd="MUST"), applicability_cd="SHOULD")
+    return changed(stage, "profile_response", stage.position("profile_response", applicability_cd="MUST"), applicability_cd="SHOULD")
 
 
 @fault("comments.internal_unless_known")
 def a_comment_of_unknown_visibility_is_shown(stage: Stage) -> set[str]:
-    return changed(stage, "response_comment", stage.place("response_comment", legacy_key="2"), internal=False)
+    return changed(stage, "response_comment", stage.position("response_comment", legacy_key="2"), internal=False)
 
 
 def _due_moved(table: str) -> None:
@@ -50,14 +52,14 @@ def _due_moved(table: str) -> None:
         + ".due_moved"
     )
     def moved_by_another_number_of_days_or_not_at_all(stage: Stage) -> set[str]:
-        place = next(place for place, row in enumerate(stage.rows(table)) if row["due_dt_adjusted"] is not None)
+        position = next(position for position, row in enumerate(stage.rows(table)) if row["due_dt_adjusted"] is not None)
         key = SHAPES[table].key[0]
         unique = {"legacy_key": "900"} if ("legacy_key",) in SHAPES[table].unique else {}
-        stage.copy(table, place, **{key: STRANGER, "due_dt_adjusted": date(2023, 10, 1), **unique})
-        stage.copy(table, place, **{key: STRANGER[::-1], "due_dt_adjusted": None, **dict.fromkeys(unique, "901")})
+        stage.copy(table, position, **{key: STRANGER, "due_dt_adjusted": date(2023, 10, 1), **unique})
+        stage.copy(table, position, **{key: STRANGER[::-1], "due_dt_adjusted": None, **dict.fromkeys(unique, "901")})
         stage.copy(
             table,
-            place,
+            position,
             **{
                 key: STRANGER[1:] + STRANGER[:1],
                 "due_dt": date(2023, 9, 19),
@@ -78,26 +80,28 @@ for _table in ("security_profile", "validation_finding", "portal_task", "tc_annu
 def a_link_to_another_accounts_answer_and_a_message_of_a_thread_elsewhere(stage: Stage) -> set[str]:
     answer = next(row["response_id"] for row in stage.rows("profile_response") if row["account_id"] == account_id_of(stage, 201))
     message = next(row["message_id"] for row in stage.rows("message") if row["legacy_key"] == "2")
-    one, other = stage.place("document_link", target_cd="RESPONSE"), stage.place("document_link", target_cd="MESSAGE")
+    one, other = stage.position("document_link", target_cd="RESPONSE"), stage.position("document_link", target_cd="MESSAGE")
     return changed(stage, "document_link", one, target_id=answer) | changed(stage, "document_link", other, target_id=message)
 
 
 @fault("documents.links_not_internal")
 def a_linked_document_is_of_the_internal_library(stage: Stage) -> set[str]:
     document = stage.rows("document_link")[0]["document_id"]
-    stage.change("document", stage.place("document", document_id=document), library_cd="INTERNAL")
-    return {stage.name("document_link", place) for place, row in enumerate(stage.rows("document_link")) if row["document_id"] == document}
+    stage.change("document", stage.position("document", document_id=document), library_cd="INTERNAL")
+    return {
+        stage.name("document_link", position) for position, row in enumerate(stage.rows("document_link")) if row["document_id"] == document
+    }
 
 
 @fault("documents.previous_on_same_account")
 def an_earlier_version_on_another_account(stage: Stage) -> set[str]:
     other = next(row["document_id"] for row in stage.rows("document") if row["account_id"] == account_id_of(stage, 201))
-    return changed(stage, "document", stage.place("document", legacy_key="2"), previous_document_id=other)
+    return changed(stage, "document", stage.position("document", legacy_key="2"), previous_document_id=other)
 
 
 @fault("documents.content_agrees")
 def missing_bytes_count_as_present_and_a_mismatch_is_not_said(stage: Stage) -> set[str]:
-    missing, present = stage.place("document", content_state_cd="MISSING"), stage.place("document", content_state_cd="PRESENT")
+    missing, present = stage.position("document", content_state_cd="MISSING"), stage.position("document", content_state_cd="PRESENT")
     return changed(stage, "document", missing, content_state_cd="PRESENT") | changed(stage, "document", present, recorded_size_bytes=17)
 
 

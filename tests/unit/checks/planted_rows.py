@@ -58,7 +58,7 @@ def a_contact_of_no_company(stage: Stage) -> set[str]:
 @fault("own_id.response_comment")
 def a_comment_with_the_id_of_its_copy_elsewhere(stage: Stage) -> set[str]:
     """It hangs on the other account's answer and still has the id that was made for this account."""
-    here = stage.place("response_comment", legacy_key="1")
+    here = stage.position("response_comment", legacy_key="1")
     mine = stage.rows("response_comment")[here]
     other = next(row for row in stage.rows("response_comment") if row["legacy_key"] == "1" and row["response_id"] != mine["response_id"])
     return changed(stage, "response_comment", here, response_id=other["response_id"])
@@ -72,13 +72,13 @@ def an_id_that_no_recipe_gives(stage: Stage) -> set[str]:
 @fault("conserved.P2.profile_response")
 def an_answer_is_lost_on_all_accounts(stage: Stage) -> set[str]:
     for _ in range(2):
-        stage.drop("profile_response", stage.place("profile_response", legacy_key="2"))
+        stage.drop("profile_response", stage.position("profile_response", legacy_key="2"))
     return {"2: neither loaded nor held"}
 
 
 @fault("conserved.P2.company_profile")
 def a_held_row_is_loaded_as_well_and_one_is_held_that_never_was(stage: Stage) -> set[str]:
-    stage.copy("account_group", stage.place("account_group", group_kind_cd="COMPANY_PROFILE"), legacy_key="3", group_id=STRANGER)
+    stage.copy("account_group", stage.position("account_group", group_kind_cd="COMPANY_PROFILE"), legacy_key="3", group_id=STRANGER)
     stage.copy("migration_holding", 0, key="77")
     return {"3: loaded and held", "77: held, but never read"}
 
@@ -91,15 +91,15 @@ def an_answer_that_nobody_gave(stage: Stage) -> set[str]:
 
 @fault("conserved.P2.document_link")
 def a_link_is_lost(stage: Stage) -> set[str]:
-    for place in reversed([place for place, row in enumerate(stage.rows("document_link")) if row["target_cd"] == "MODEL"]):
-        stage.drop("document_link", place)
+    for position in reversed([position for position, row in enumerate(stage.rows("document_link")) if row["target_cd"] == "MODEL"]):
+        stage.drop("document_link", position)
     return {"1|MODEL|11: neither loaded nor held"}
 
 
 @fault("conserved.P2.document_content")
 def a_documents_bytes_are_lost(stage: Stage) -> set[str]:
     digest = next(row["sha256"] for row in stage.rows("document") if row["legacy_key"] == "1")
-    stage.drop("stored_object", stage.place("stored_object", sha256=digest))
+    stage.drop("stored_object", stage.position("stored_object", sha256=digest))
     return {"1: neither loaded nor held"}
 
 
@@ -129,8 +129,8 @@ def a_profiles_moment_on_its_account_by_a_microsecond(stage: Stage) -> set[str]:
 
 @fault("unchanged_moments.P2.profile_response")
 def a_moment_where_there_was_another_and_where_there_was_none(stage: Stage) -> set[str]:
-    place = stage.place("profile_response", legacy_key="2")
-    return {f"{name}: modified_at" for name in changed(stage, "profile_response", place, modified_at=datetime(2021, 1, 1, 1))}
+    position = stage.position("profile_response", legacy_key="2")
+    return {f"{name}: modified_at" for name in changed(stage, "profile_response", position, modified_at=datetime(2021, 1, 1, 1))}
 
 
 @fault("unchanged_codes.P2.agreement_signature")
@@ -146,18 +146,18 @@ def a_sealed_record_is_opened(stage: Stage) -> set[str]:
 @fault("routed.P2.profile_response")
 def an_answer_reaches_one_account_too_few(stage: Stage) -> set[str]:
     account = account_id_of(stage, 102)
-    stage.drop("profile_response", stage.place("profile_response", legacy_key="2", account_id=account))
+    stage.drop("profile_response", stage.position("profile_response", legacy_key="2", account_id=account))
     return {"2: not on the account of entity 102"}
 
 
 @fault("routed.P2.company_address")
 def an_address_moves_to_a_stranger(stage: Stage) -> set[str]:
-    place = stage.place("account_address", legacy_key="2", account_id=account_id_of(stage, 101))
-    stage.change("account_address", place, account_id=account_id_of(stage, 201))
+    position = stage.position("account_address", legacy_key="2", account_id=account_id_of(stage, 101))
+    stage.change("account_address", position, account_id=account_id_of(stage, 201))
     return {"2: not on the account of entity 101", "2: on the account of entity 201"}
 
 
 @fault("routed.P2.validation")
 def a_validation_of_a_model_reaches_an_entity_of_another(stage: Stage) -> set[str]:
-    stage.copy("validation", stage.place("validation", legacy_key="1"), account_id=account_id_of(stage, 201), validation_id=STRANGER)
+    stage.copy("validation", stage.position("validation", legacy_key="1"), account_id=account_id_of(stage, 201), validation_id=STRANGER)
     return {"1: on the account of entity 201"}

@@ -36,7 +36,7 @@ def test_rows_whose_parents_lost_their_old_keys_are_named(parent: str, name: str
     assert any(": on the account of entity 101" in key for key in answer.keys), answer.keys
 
 
-def test_every_check_that_is_written_and_every_kind_has_a_fault() -> None:
+def test_every_check_and_every_kind_has_a_planted_fault() -> None:
     tried = {*FAULTS, *OF_ROWS}
     assert WRITTEN_ONE_BY_ONE - tried == set()
     assert set(KINDS) - {CHECKS[name].kind for name in tried} == set()

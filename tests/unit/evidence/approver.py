@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from etl.evidence.keys import fingerprint
 from etl.runfolder.folder import open_readonly
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 BACKUP = {"--backup-id": "portal3 of <Saturday> [bold]", "--backup-at": "2023-09-16T23:30:00+02:00", "--backup-sha256": "ab" * 32}
 
@@ -52,16 +52,16 @@ def anna(tmp_path: Path) -> Approver:
     return Approver(tmp_path)
 
 
-def checks(night: Night, who: Approver) -> str:
+def checks(workspace: Workspace, who: Approver) -> str:
     """The digest that `check` says to a run with that approver."""
-    done = night.json("check", "--approver", str(who.public))
+    done = workspace.json("check", "--approver", str(who.public))
     assert done.code == 0, done.err
     assert done.data["approval"] == {"by": who.name, "digest": done.data["approval"]["digest"], "at": None, "backup": None}
     return str(done.data["approval"]["digest"])
 
 
-def untouched(night: Night, before: dict[str, bytes]) -> None:
+def untouched(workspace: Workspace, before: dict[str, bytes]) -> None:
     """Nothing was published, and nothing noted at the object store."""
-    assert night.content() == before
-    assert not night.target.exists()
-    assert "load" not in open_readonly(night.run).steps
+    assert workspace.content() == before
+    assert not workspace.target.exists()
+    assert "load" not in open_readonly(workspace.run).steps

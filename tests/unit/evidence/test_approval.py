@@ -10,14 +10,14 @@ from pathlib import Path
 import jsonschema
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from tests.cli.test_bad_runs import _rewritten
-from tests.support.command import FREEZE, ROOT, Night, command, said, started
+from tests.cli.test_unusable_runs import _rewritten
+from tests.support.command import FREEZE, ROOT, Workspace, command, said, started
 from tests.unit.evidence.approver import BACKUP, Approver, anna, checks, untouched
 
 __all__ = ["anna"]  # fixtures
 
 
-def test_nothing_is_published_without_an_approval(checked: Night, anna: Approver) -> None:
+def test_nothing_is_published_without_an_approval(checked: Workspace, anna: Approver) -> None:
     digest, before = checks(checked, anna), checked.content()
     for name in ("load", "run"):
         said(checked.command(name), 7, anna.name, digest, "--approval is missing", f"portal-migrate approve --digest {digest}")
@@ -29,7 +29,7 @@ def test_nothing_is_published_without_an_approval(checked: Night, anna: Approver
     assert last["settings"]["approver"] == load_pem_public_key(anna.public.read_bytes()).public_bytes_raw().hex()  # type: ignore[union-attr]
 
 
-def test_check_and_status_say_who_has_to_approve_which_digest(checked: Night, anna: Approver) -> None:
+def test_check_and_status_name_the_approver_and_the_digest(checked: Workspace, anna: Approver) -> None:
     assert checked.json("status").data["approval"] is None
     assert "approval" not in checked.command("status").out
     digest = checks(checked, anna)
@@ -41,21 +41,21 @@ def test_check_and_status_say_who_has_to_approve_which_digest(checked: Night, an
     assert checked.json("status").data["approval"] == {"by": anna.name, "digest": digest, "at": None, "backup": None}
 
 
-def test_before_the_target_is_known_there_is_no_digest_to_approve(checked: Night, anna: Approver) -> None:
+def test_before_the_target_is_known_there_is_no_digest_to_approve(checked: Workspace, anna: Approver) -> None:
     checks(checked, anna)
     _rewritten(checked, lambda body: [body["settings"].pop(name) for name in ("target", "place")])
     assert "of a digest that check prints once --target is given: not given" in command("status", "--run", "run", folder=checked.folder).out
     assert command("check", "--run", "run", "--output", "json", folder=checked.folder).data["approval"]["digest"] is None
 
 
-def test_a_run_without_an_approver_is_not_asked_and_its_report_says_so(published: Night) -> None:
+def test_a_run_without_an_approver_publishes_and_its_report_says_so(published: Workspace) -> None:
     report = json.loads((published.run / "report" / "report.json").read_bytes())
     assert report["run"]["approval"] is None
     for name in ("report.md", "report.html"):
         assert "not required" in (published.run / "report" / name).read_text(encoding="utf-8")
 
 
-def test_an_approved_run_is_published_and_keeps_who_approved_it(checked: Night, anna: Approver, tmp_path: Path) -> None:
+def test_an_approved_run_is_published_and_keeps_who_approved_it(checked: Workspace, anna: Approver, tmp_path: Path) -> None:
     digest = checks(checked, anna)
     file = anna.approves(digest)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -90,7 +90,7 @@ def test_an_approved_run_is_published_and_keeps_who_approved_it(checked: Night, 
     load_pem_public_key(anna.public.read_bytes()).verify(bytes.fromhex(signature[:-2].decode()), signed)  # type: ignore[union-attr,call-arg]
 
 
-def test_what_is_published_already_is_not_asked_about_again(checked: Night, anna: Approver) -> None:
+def test_a_published_run_needs_no_second_approval(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     assert checked.command("run", "--approval", str(file)).code == 0
     file.unlink()
@@ -101,7 +101,7 @@ def test_what_is_published_already_is_not_asked_about_again(checked: Night, anna
     assert checked.json("status").data["approval"]["backup"]["id"] == BACKUP["--backup-id"]
 
 
-def test_a_load_that_was_killed_goes_on_with_the_same_command(checked: Night, anna: Approver) -> None:
+def test_a_killed_load_resumes_with_the_same_approval(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     words = checked.words("load", "--approval", str(file))
     running = started(*words, folder=checked.folder)
@@ -114,7 +114,7 @@ def test_a_load_that_was_killed_goes_on_with_the_same_command(checked: Night, an
     assert f"approved by {anna.name}" in done.out
 
 
-def test_after_a_rollback_it_is_asked_for_again_and_the_same_rows_have_the_same_digest(checked: Night, anna: Approver) -> None:
+def test_after_a_rollback_an_approval_is_required_again_for_the_same_digest(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     assert checked.command("load", "--approval", str(file)).code == 0
     assert checked.command("rollback").code == 0
@@ -122,7 +122,7 @@ def test_after_a_rollback_it_is_asked_for_again_and_the_same_rows_have_the_same_
     assert checked.command("run", "--approval", str(file)).code == 0
 
 
-def test_a_rehearsal_asks_nobody(checked: Night, anna: Approver) -> None:
+def test_a_rehearsal_needs_no_approval(checked: Workspace, anna: Approver) -> None:
     words = [word for option, value in checked.stores.items() if option not in ("--target", "--objects") for word in (option, value)]
     done = command("run", "--rehearse", "--run", "rehearsal", *words, *FREEZE, "--approver", str(anna.public), folder=checked.folder)
     assert done.code == 0, done.err
@@ -131,25 +131,25 @@ def test_a_rehearsal_asks_nobody(checked: Night, anna: Approver) -> None:
     assert f"of {anna.name}: not given" in (checked.folder / "rehearsal" / "report" / "report.md").read_text(encoding="utf-8")
 
 
-def test_what_the_load_will_change_is_approved_and_a_store_that_changed_since_is_checked_again(published: Night, anna: Approver) -> None:
-    night = published
-    with night.database("legacy/portal2.sqlite") as source:
+def test_the_approval_covers_the_changes_and_a_changed_store_is_refused(published: Workspace, anna: Approver) -> None:
+    workspace = published
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET phone = '+1 0' WHERE company_profile_id = 1")
         source.execute("DELETE FROM message WHERE message_id = (SELECT max(message_id) FROM message)")
     second = ("--run", "second", "--approver", str(anna.public))
     for step in ("extract", "split", "reattach"):
-        assert night.command(step, *second).code == 0
-    before = night.content()
-    first = night.json("check", *second)
+        assert workspace.command(step, *second).code == 0
+    before = workspace.content()
+    first = workspace.json("check", *second)
     assert first.code == 0, first.err
     changes = first.data["changes"]
     assert sum(change["update"] for change in changes.values()) > 0 < sum(change["remove"] for change in changes.values())
-    assert (night.content(), first.data["changes_unknown"]) == (before, None)
-    told = night.command("check", *second)
+    assert (workspace.content(), first.data["changes_unknown"]) == (before, None)
+    told = workspace.command("check", *second)
     assert "What the load will change in the new store" in told.out
     assert "check: the load will insert " in told.err
-    assert night.command("report", *second).code == 0
-    report = night.folder / "second" / "report"
+    assert workspace.command("report", *second).code == 0
+    report = workspace.folder / "second" / "report"
     written = json.loads((report / "report.json").read_bytes())
     jsonschema.validate(written, json.loads((ROOT / "etl" / "report" / "schema.json").read_bytes()))
     assert {row.pop("table"): row for row in written["changes"]["tables"]} == changes
@@ -158,34 +158,34 @@ def test_what_the_load_will_change_is_approved_and_a_store_that_changed_since_is
         assert text.index("The load will insert") < text.index("Every source row" if name != "summary.md" else "## In numbers"), name
 
     file = anna.approves(first.data["approval"]["digest"])
-    with night.database("portal3.sqlite") as store:
+    with workspace.database("portal3.sqlite") as store:
         store.execute("UPDATE login SET phone = 'altered' WHERE login_id = (SELECT min(login_id) FROM login)")
-    before = night.content()
-    done = night.command("load", *second, "--approval", str(file))
+    before = workspace.content()
+    done = workspace.command("load", *second, "--approval", str(file))
     said(done, 7, "The store was changed after the check", "login: ", "Nothing was published.", "portal-migrate check")
-    assert night.content()["portal3.sqlite"] == before["portal3.sqlite"]
-    again = night.json("check", *second)
+    assert workspace.content()["portal3.sqlite"] == before["portal3.sqlite"]
+    again = workspace.json("check", *second)
     assert again.data["changes"]["login"]["update"] == changes["login"]["update"] + 1
     assert again.data["approval"]["digest"] != first.data["approval"]["digest"]
-    said(night.command("load", *second, "--approval", str(file)), 7, f"has digest {again.data['approval']['digest']}"[-64:])
-    done = night.json("load", *second, "--approval", str(anna.approves(again.data["approval"]["digest"])))
+    said(workspace.command("load", *second, "--approval", str(file)), 7, f"has digest {again.data['approval']['digest']}"[-64:])
+    done = workspace.json("load", *second, "--approval", str(anna.approves(again.data["approval"]["digest"])))
     assert done.code == 0, done.err
     did = {table: {"insert": i, "update": u, "remove": r} for table, i, u, r in done.data["facts"]["changes"]}
     assert did == again.data["changes"]
-    assert night.json("status", "--run", "second").data["approval"]["at"]
-    assert night.command("report", *second).code == 0
+    assert workspace.json("status", "--run", "second").data["approval"]["at"]
+    assert workspace.command("report", *second).code == 0
     assert json.loads((report / "report.json").read_bytes())["changes"] is None
 
 
-def test_a_load_that_nobody_approves_says_what_the_check_had_not_foreseen(published: Night) -> None:
-    night, second = published, ("--run", "second")
-    with night.database("legacy/portal2.sqlite") as source:
+def test_a_load_without_approver_reports_differences_from_the_forecast(published: Workspace) -> None:
+    workspace, second = published, ("--run", "second")
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET phone = '+1 0' WHERE company_profile_id = 1")
     for step in ("extract", "split", "reattach", "check"):
-        assert night.command(step, *second).code == 0
-    with night.database("portal3.sqlite") as store:
+        assert workspace.command(step, *second).code == 0
+    with workspace.database("portal3.sqlite") as store:
         store.execute("UPDATE login SET phone = 'altered' WHERE login_id = (SELECT min(login_id) FROM login)")
-    done = night.command("load", *second)
+    done = workspace.command("load", *second)
     assert done.code == 0, done.err
     assert (
         "differs from the forecast of the check: login: 0 to insert, 1 to update, 0 to remove, foreseen 0 to insert, 0 to update, 0 to remove"

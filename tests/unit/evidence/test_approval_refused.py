@@ -16,21 +16,21 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from etl.evidence import approval
 from etl.evidence.approval import canonical
 from etl.runfolder.folder import open_readonly
-from tests.cli.test_bad_runs import _rewritten
-from tests.support.command import Night, command, said
+from tests.cli.test_unusable_runs import _rewritten
+from tests.support.command import Workspace, command, said
 from tests.unit.evidence.approver import Approver, anna, checks, untouched
 
 __all__ = ["anna"]  # fixtures
 
 
-def test_another_persons_approval_is_refused(checked: Night, anna: Approver, tmp_path: Path) -> None:
+def test_another_persons_approval_is_refused(checked: Workspace, anna: Approver, tmp_path: Path) -> None:
     digest, before = checks(checked, anna), checked.content()
     other = Approver(tmp_path, "other")
     said(checked.command("load", "--approval", str(other.approves(digest))), 7, "signed with another key", anna.name, digest)
     untouched(checked, before)
 
 
-def test_an_approval_of_something_else_is_refused(checked: Night, anna: Approver) -> None:
+def test_an_approval_of_another_digest_is_refused(checked: Workspace, anna: Approver) -> None:
     digest, before = checks(checked, anna), checked.content()
     said(checked.command("load", "--approval", str(anna.approves("0" * 64))), 7, "0" * 64, digest)
     file = anna.approves(digest)
@@ -45,7 +45,7 @@ def test_an_approval_of_something_else_is_refused(checked: Night, anna: Approver
     assert not checked.target.exists()
 
 
-def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Approver) -> None:
+def test_the_digest_covers_every_step_and_every_setting(checked: Workspace, anna: Approver) -> None:
     digest = checks(checked, anna)
     folder = open_readonly(checked.run)
     for name in ("source", "tc", "target", "files", "objects", "freeze", "mappings", "place"):
@@ -63,7 +63,7 @@ def test_the_digest_covers_every_step_and_every_setting(checked: Night, anna: Ap
     assert approval.digest_of(folder) == digest
 
 
-def test_the_same_words_from_another_folder_are_another_place(checked: Night, anna: Approver) -> None:
+def test_a_relative_path_from_another_folder_has_another_digest(checked: Workspace, anna: Approver) -> None:
     file = anna.approves(checks(checked, anna))
     elsewhere = checked.folder / "elsewhere"
     elsewhere.mkdir()
@@ -78,7 +78,7 @@ def test_the_same_words_from_another_folder_are_another_place(checked: Night, an
     assert not (elsewhere / "portal3.sqlite").exists()
 
 
-def test_options_of_an_address_that_lead_elsewhere_are_another_place(checked: Night, anna: Approver) -> None:
+def test_url_options_that_change_the_server_change_the_digest(checked: Workspace, anna: Approver) -> None:
     """They are never shown, for they may be secrets; those that lead nowhere may change."""
     checks(checked, anna)
     folder = open_readonly(checked.run)
@@ -101,7 +101,7 @@ def test_options_of_an_address_that_lead_elsewhere_are_another_place(checked: Ni
     assert len({known, *others}) == 6
 
 
-def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: Approver) -> None:
+def test_one_flipped_bit_in_an_approval_is_detected(checked: Workspace, anna: Approver) -> None:
     digest = checks(checked, anna)
     file = anna.approves(digest)
     folder, exact = open_readonly(checked.run), file.read_bytes()
@@ -131,7 +131,7 @@ def test_one_flipped_bit_anywhere_in_an_approval_is_found(checked: Night, anna: 
         ("\ud800", "is not an approval"),
     ],
 )
-def test_a_file_that_is_no_approval_is_refused(checked: Night, anna: Approver, text: str, said: str) -> None:
+def test_an_invalid_approval_file_is_refused(checked: Workspace, anna: Approver, text: str, said: str) -> None:
     key = load_pem_public_key(anna.public.read_bytes()).public_bytes_raw().hex()  # type: ignore[union-attr]
     with pytest.raises(ValueError, match=said):
         approval.read(text.encode("utf-8", "surrogatepass"), key)
@@ -167,7 +167,7 @@ def test_a_signed_text_of_another_shape_is_refused(anna: Approver) -> None:
     assert approval.read(canonical({"approval": good, "signature": private.sign(canonical(good)).hex()}), key)["approval"] == good
 
 
-def test_a_link_a_pipe_a_folder_and_a_large_file_are_no_approval(checked: Night, anna: Approver) -> None:
+def test_a_link_a_pipe_a_folder_and_a_large_file_are_refused_as_approval(checked: Workspace, anna: Approver) -> None:
     digest = checks(checked, anna)
     file = anna.approves(digest)
     before = checked.content()
@@ -184,7 +184,7 @@ def test_a_link_a_pipe_a_folder_and_a_large_file_are_no_approval(checked: Night,
     untouched(checked, before)
 
 
-def test_an_approval_that_somebody_writes_into_the_run_is_not_believed(checked: Night, anna: Approver) -> None:
+def test_an_approval_written_into_the_run_folder_is_verified_again(checked: Workspace, anna: Approver) -> None:
     """What the run keeps is verified again, as the file was."""
     file = anna.approves(checks(checked, anna))
     assert checked.command("load", "--approval", str(file)).code == 0
@@ -193,7 +193,7 @@ def test_an_approval_that_somebody_writes_into_the_run_is_not_believed(checked: 
     said(checked.command("load"), 7, "--approval is missing")
 
 
-def test_whoever_could_sign_himself_is_refused(checked: Night, anna: Approver) -> None:
+def test_an_approver_whose_private_key_is_readable_is_refused(checked: Workspace, anna: Approver) -> None:
     before = checked.content()
     for way in (anna.home / "key.public", checked.folder / "way"):
         if not way.exists():
@@ -205,33 +205,33 @@ def test_whoever_could_sign_himself_is_refused(checked: Night, anna: Approver) -
     assert checked.command("check", "--approver", str(anna.public)).code == 0
 
 
-def test_the_evidence_is_not_signed_with_the_approvers_key(checked: Night, anna: Approver, tmp_path: Path) -> None:
+def test_the_evidence_is_not_signed_with_the_approvers_key(checked: Workspace, anna: Approver, tmp_path: Path) -> None:
     assert checked.command("load", "--approval", str(anna.approves(checks(checked, anna)))).code == 0
     pack = ("evidence", "pack", "--run", "run", "--bundle", str(tmp_path / "bundle"), "--key")
     said(command(*pack, str(anna.home / "key"), folder=checked.folder), 7, "--key is the approver's key")
     assert not (tmp_path / "bundle").exists()
 
 
-def test_an_approver_who_comes_too_late_is_refused(published: Night, anna: Approver) -> None:
+def test_an_approver_named_after_the_publish_is_refused(published: Workspace, anna: Approver) -> None:
     said(published.command("run", "--approver", str(anna.public)), 7, "cannot be added afterwards")
     assert published.command("run").code == 0
 
 
-def test_an_approver_stays(checked: Night, anna: Approver, tmp_path: Path) -> None:
+def test_an_approver_cannot_be_changed(checked: Workspace, anna: Approver, tmp_path: Path) -> None:
     checks(checked, anna)
     other = Approver(tmp_path, "other")
     said(checked.command("load", "--approver", str(other.public)), 7, "This run began with approver = ")
     said(checked.command("load"), 7, anna.name)
 
 
-def test_an_approver_may_come_from_the_environment_or_the_file(checked: Night, anna: Approver) -> None:
+def test_an_approver_may_come_from_the_environment_or_the_file(checked: Workspace, anna: Approver) -> None:
     (checked.folder / "migration.toml").write_text(f'approver = "{anna.public}"\napproval = "not-yet"\n', encoding="utf-8")
     said(checked.command("run", "--config", "migration.toml"), 7, "not-yet cannot be read", anna.name)
     words = {"PORTAL_MIGRATE_APPROVER": str(anna.public), "PORTAL_MIGRATE_APPROVAL": "neither"}
     said(checked.command("load", **words), 7, "neither cannot be read", anna.name)
 
 
-def test_a_key_that_is_none_is_said_so(checked: Night, tmp_path: Path) -> None:
+def test_an_invalid_key_is_reported(checked: Workspace, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no key")
     for name, what in (("text", "is not a valid Ed25519 public key in PEM"), ("nowhere", "cannot be read (No such file or directory)")):
         said(checked.command("load", "--approver", str(tmp_path / name)), 1, f"--approver: {name} {what}")

@@ -12,13 +12,13 @@ import pytest
 from etl.errors import Refused
 from etl.evidence import approval
 from etl.runfolder.folder import open_readonly
-from tests.support.command import Night, command, said
+from tests.support.command import Workspace, command, said
 from tests.unit.evidence.approver import BACKUP, Approver, anna, checks
 
 __all__ = ["anna"]  # fixtures
 
 
-def test_approving_shows_what_was_approved_and_overwrites_nothing(anna: Approver) -> None:
+def test_approve_prints_what_was_approved_and_overwrites_nothing(anna: Approver) -> None:
     words = anna.words("1" * 64, "a.json")
     done = command(*words, folder=anna.home)
     assert done.out.splitlines() == [
@@ -41,7 +41,7 @@ def test_approving_shows_what_was_approved_and_overwrites_nothing(anna: Approver
     }
 
 
-def test_a_new_key_is_said_to_be_new_and_is_private(tmp_path: Path) -> None:
+def test_a_new_key_is_reported_and_is_private(tmp_path: Path) -> None:
     words = [
         "approve",
         "--key",
@@ -102,21 +102,21 @@ def test_wrong_usage_of_approve_signs_nothing_and_makes_no_key(tmp_path: Path, a
 
 
 @pytest.mark.parametrize("option", ["--digest", "--backup-id", "--backup-at", "--backup-sha256", "--approval", "--key"])
-def test_half_an_approval_is_wrong_usage_and_names_what_is_missing(tmp_path: Path, anna: Approver, option: str) -> None:
+def test_an_incomplete_approval_is_wrong_usage_and_names_the_missing_option(tmp_path: Path, anna: Approver, option: str) -> None:
     words = anna.words("1" * 64, "a.json")
     at = words.index(option)
     said(command(*words[:at], *words[at + 2 :], folder=tmp_path), 2, option)
     assert not (tmp_path / "a.json").exists()
 
 
-def test_a_key_that_cannot_sign_is_said_so(anna: Approver) -> None:
+def test_a_key_that_cannot_sign_is_reported(anna: Approver) -> None:
     for name, content in (("text", b"no key"), ("public", anna.public.read_bytes())):
         (anna.home / name).write_bytes(content)
         said(command(*anna.words("1" * 64, "a.json", {"--key": name}), folder=anna.home), 1, f"--key: {name} is not a valid Ed25519 key")
     assert not (anna.home / "a.json").exists()
 
 
-def test_before_the_checks_there_is_nothing_to_approve(checked: Night, anna: Approver) -> None:
+def test_before_the_checks_there_is_nothing_to_approve(checked: Workspace, anna: Approver) -> None:
     checks(checked, anna)
     folder = open_readonly(checked.run)
     del folder.steps["check"]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tests.support.command import Night, command
+from etl.evidence.keys import signed_by
+from tests.support.command import Workspace, command
 
 GIVEN = ("--digest", "1" * 64, "--backup-id", "b", "--backup-at", "2023-09-16T21:30:00+00:00", "--backup-sha256", "2" * 64)
 
@@ -33,27 +34,48 @@ def test_a_private_key_that_others_can_read_is_refused_and_one_with_a_password_i
     assert "Hunter2" not in done.out + done.err
 
 
-def test_a_private_key_beside_the_public_one_is_found_whatever_its_name(checked: Night, tmp_path: Path) -> None:
+def test_a_private_key_next_to_the_public_one_is_found_under_any_name(checked: Workspace, tmp_path: Path) -> None:
     command("approve", "--key", "anna.pem", folder=tmp_path)
     (tmp_path / "anna.pem").rename(tmp_path / "notes.txt")
     done = checked.command("load", "--approver", str(tmp_path / "anna.pem.public"))
     assert (done.code, "notes.txt" in done.err) == (7, True), done.err
 
 
-@pytest.mark.parametrize("place", ["--public-key", "--key", "--approver"])
-def test_a_pipe_for_a_key_holds_nothing_up(place: str, cast: Night, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--public-key", "--key", "--approver"])
+def test_a_pipe_given_as_a_key_does_not_block(option: str, cast: Workspace, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bundle").mkdir()
     words = {
         "--public-key": ("evidence", "verify", "--bundle", "bundle"),
         "--key": ("approve", *GIVEN, "--approval", "a"),
         "--approver": ("run", "--source", "sqlite:///x", "--run", "run"),
-    }[place]
-    done = command(*words, place, "pipe", folder=tmp_path)
+    }[option]
+    done = command(*words, option, "pipe", folder=tmp_path)
     assert (done.code, "cannot be read" in done.err) == (1, True), done.err
 
 
-def test_json_without_end_of_depth_is_altered_evidence(published: Night, tmp_path: Path) -> None:
+def test_a_key_under_which_everybody_can_sign_is_refused(tmp_path: Path) -> None:
+    """Signatures that fit a point of small order need no private key: whoever handed it out could deny each of them, and anybody make one."""
+    raws = [
+        bytes.fromhex(text) for text in ("01" + "00" * 31, "00" * 32, "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")
+    ]
+    for raw in raws:
+        key = Ed25519PublicKey.from_public_bytes(raw)
+        pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / "weak.pem").write_bytes(pem)
+        (tmp_path / "bundle").mkdir(exist_ok=True)
+        for words in (
+            ("evidence", "verify", "--bundle", "bundle", "--public-key", "weak.pem"),
+            ("run", "--source", "sqlite:///x", "--run", "run", "--approver", "weak.pem"),
+        ):
+            done = command(*words, folder=tmp_path)
+            assert (done.code, "weak.pem is a key under which everybody can sign" in done.err) == (1, True), done.err
+    forged = raws[0] + bytes(32)
+    Ed25519PublicKey.from_public_bytes(raws[0]).verify(forged, b"anything")  # as the library has it
+    assert not signed_by(raws[0], forged, b"anything")
+
+
+def test_deeply_nested_json_is_refused_as_altered_evidence(published: Workspace, tmp_path: Path) -> None:
     command("approve", "--key", "anna.pem", folder=tmp_path)
     bundle = tmp_path / "bundle"
     bundle.mkdir()

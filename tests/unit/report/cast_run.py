@@ -55,12 +55,12 @@ class Cast:
 @cache
 def cast() -> Cast:
     """All steps but check and reconcile, whose answers `answered` and `reconciled` write: the report only reads them."""
-    place = Cast(Path(mkdtemp(prefix="report-")))
-    atexit.register(shutil.rmtree, place.folder, ignore_errors=True)
-    world = write_cast(place.folder)
-    objects = str(place.folder / "objects")
-    with open_locked(place.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
-        new_store, files = f"sqlite:///{place.folder / 'portal3.sqlite'}", str(world.files)
+    path = Cast(Path(mkdtemp(prefix="report-")))
+    atexit.register(shutil.rmtree, path.folder, ignore_errors=True)
+    world = write_cast(path.folder)
+    objects = str(path.folder / "objects")
+    with open_locked(path.run) as folder, open_source(world.source, "Portal 2.0") as p2, open_source(world.tc, "Trade Compliance") as tc:
+        new_store, files = f"sqlite:///{path.folder / 'portal3.sqlite'}", str(world.files)
         folder.fix(RunSettings(world.source, world.tc, new_store, files, objects, FREEZE, MAPPINGS.digest))
         store = open_objects(objects)
         folder.steps["extract"] = extract({"P2": p2, "TC": tc}, Share(str(world.files)), store, MAPPINGS, folder, lambda *_: None)
@@ -73,7 +73,7 @@ def cast() -> Cast:
         for step in folder.steps.values():
             step.facts["seconds"] = 1.5
         folder.save()
-    return place
+    return path
 
 
 @pytest.fixture
@@ -85,13 +85,13 @@ def folder(tmp_path):
 
 
 def copy_of(source: Path, target: Path) -> None:
-    for place in sorted(source.rglob("*")):
-        there = target / place.relative_to(source)
-        if place.is_dir():
+    for path in sorted(source.rglob("*")):
+        there = target / path.relative_to(source)
+        if path.is_dir():
             there.mkdir(parents=True, exist_ok=True)
-        elif place.name not in (".lock", ".workers"):
+        elif path.name not in (".lock", ".workers"):
             there.parent.mkdir(parents=True, exist_ok=True)
-            os.link(place, there)
+            os.link(path, there)
 
 
 QUESTION = {
@@ -152,11 +152,11 @@ def shown(report: Report, width: int = 100) -> str:
     return out.getvalue()
 
 
-def text_of(place: Path) -> str:
+def text_of(path: Path) -> str:
     """The file's text, a workbook's of all its parts."""
-    if place.suffix != ".xlsx":
-        return place.read_text(encoding="utf-8")
-    with zipfile.ZipFile(place) as book:
+    if path.suffix != ".xlsx":
+        return path.read_text(encoding="utf-8")
+    with zipfile.ZipFile(path) as book:
         return "\n".join(book.read(name).decode() for name in book.namelist())
 
 
@@ -168,9 +168,9 @@ def hostile(folder: RunFolder) -> Report:
     return facts(folder, MAPPINGS)
 
 
-def normal(text: str, place: Path) -> str:
+def normal(text: str, path: Path) -> str:
     """Without what differs from run to run: places, moments, times, sizes, digests of what holds a moment, versions."""
-    text = text.replace(str(place), "RUN").replace(str(cast().folder), "WORLD")
+    text = text.replace(str(path), "RUN").replace(str(cast().folder), "WORLD")
     text = re.sub(r"[0-9a-f]{64}", "DIGEST", re.sub(r"run-[0-9a-f]{32}", "RUN-ID", text))
     text = re.sub(r"[0-9-]{10}T[0-9:.]+Z", "MOMENT", re.sub(r"\| Versions \|.*", "| Versions | VERSIONS |", text))
     return re.sub(r"\| [0-9.,]+ (s|bytes|kB|MB)(?= \|)", "| SIZE", text)

@@ -52,7 +52,7 @@ def test_numbers_come_from_the_files_and_not_from_the_steps(folder):
     ]
 
 
-def test_a_stage_file_that_lost_rows_is_told(folder):
+def test_a_stage_file_that_lost_rows_is_reported(folder):
     file = folder.files("extract", "extract/P2.message/")[0]
     shorter = folder.read_table(file).slice(1)
     (folder.path / file.path).unlink()
@@ -70,10 +70,10 @@ def test_expected_rows_are_those_that_were_published(folder):
 
 def test_statements_for_the_auditor_give_the_numbers_of_the_report(folder):
     report = facts(folder, MAPPINGS)
-    places = {"Portal 2.0": "portal2", "Trade Compliance": "tc", "new store": "portal3"}
+    files = {"Portal 2.0": "portal2", "Trade Compliance": "tc", "new store": "portal3"}
     results = {}
     for query in queries(report, MAPPINGS):
-        with sqlite3.connect(cast().folder / f"{places[query.where]}.sqlite") as database:
+        with sqlite3.connect(cast().folder / f"{files[query.where]}.sqlite") as database:
             results[query.title] = database.execute(query.sql).fetchall()
     rows = {f"{row['portal']}.{row['table']}": row for row in report["conservation"]}
     loaded = dict(results["Source rows loaded"])
@@ -108,7 +108,7 @@ def test_columns_are_all_accounted_for(folder):
     assert [entry["column"] for entry in coverage["retired"]] == ["password_hash"]
 
 
-def test_a_held_row_says_because_of_what_and_whose_it_is(folder):
+def test_a_held_row_names_its_cause_and_company(folder):
     held = {(row["table"], row["key"]): row for row in lists(folder, MAPPINGS).held.to_dicts()}
     names = ("because_column", "because_table", "because_key", "root_table", "root_key", "company_profile_id")
     said = {key: tuple(row[name] for name in names) for key, row in held.items()}
@@ -128,7 +128,7 @@ def test_a_held_row_says_because_of_what_and_whose_it_is(folder):
                 ).fetchone() == (0,)
 
 
-def test_the_key_of_a_failed_check_says_because_of_what_its_row_is_held(folder):
+def test_the_key_of_a_failed_check_names_the_cause_of_its_hold(folder):
     """An old row by its own key, with what the check says behind it; a new row by its portal, its old key and the id of the copy."""
     copy = "(00000000-015d-8000-8000-000000000001)"
     keys = {
@@ -167,7 +167,7 @@ def test_the_bridge_from_old_rows_to_the_store_ties(folder):
     assert besides == {"business_type", "profile_question", "stored_object", "migration_holding", "migration_exception"}
 
 
-def test_exceptions_say_what_is_wrong_the_worst_first(folder):
+def test_exceptions_are_listed_by_severity(folder):
     rules = facts(folder, MAPPINGS)["exceptions"]["rules"]
     assert [rule["severity"] for rule in rules] == sorted((rule["severity"] for rule in rules), key=("attention", "warning", "info").index)
     said = {rule["rule"]: rule["sentence"] for rule in rules}

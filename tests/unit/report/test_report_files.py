@@ -37,14 +37,14 @@ def test_report_json_fits_its_schema(folder):
         jsonschema.validate(written, SCHEMA)
 
 
-def test_same_run_same_bytes_and_nobody_else_reads_them(folder):
+def test_the_same_run_gives_the_same_bytes_and_private_files(folder):
     first = write_report(folder, MAPPINGS)
     assert first == write_report(folder, MAPPINGS)
     assert [file.path for file in first] == sorted(file.path for file in first)
     assert {(folder.path / file.path).stat().st_mode & 0o777 for file in first} == {0o600}
 
 
-def test_junit_ha_case_per_check_and_per_table(folder):
+def test_junit_has_a_case_per_check_and_per_table(folder):
     answered(folder, [{"id": "bad", "failed": 1, "keys": ["1"]}, {"id": "odd", "failed": 1, "severity": "warning", "keys": ["2"]}])
     reconciled(folder, [DIFFERENCE])
     root = ElementTree.fromstring(as_junit(facts(folder, MAPPINGS)))  # noqa: S314 - our own bytes
@@ -62,7 +62,7 @@ def test_the_job_summary_is_appended(folder, tmp_path, monkeypatch):
     assert job.read_text(encoding="utf-8") == "before\n" + (folder.path / "report" / "summary.md").read_text(encoding="utf-8")
 
 
-def test_a_job_on_github_shows_what_failed_beside_it(folder, monkeypatch, capsys):
+def test_a_github_job_gets_an_annotation_per_failure(folder, monkeypatch, capsys):
     write_report(folder, MAPPINGS)
     assert "::" not in capsys.readouterr().err
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -78,7 +78,7 @@ def test_a_job_on_github_shows_what_failed_beside_it(folder, monkeypatch, capsys
     ]
 
 
-def test_an_annotation_is_one_line_whatever_is_in_it():
+def test_an_annotation_is_one_line():
     report = {
         "verdict": {"holds": False, "sentence": "100%\n::error::forged"},
         "checks": {"answers": []},
@@ -136,7 +136,7 @@ def test_no_password_is_shown(folder):
     assert report["run"]["objects"] == "s3://key:***@bucket/prefix"
 
 
-def test_the_page_needs_nothing_from_anywhere(folder):
+def test_the_page_has_no_external_resources(folder):
     page = as_html(facts(folder, MAPPINGS), lists(folder, MAPPINGS), MAPPINGS)
     assert "Content-Security-Policy" in page
     assert not re.search(r"(src|href)=\"(?!#|[a-z_]+\.(json|md|xml|csv|sql|xlsx)\")", page)

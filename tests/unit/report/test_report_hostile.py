@@ -61,7 +61,7 @@ def test_hostile_names_are_text_in_junit(folder):
         ("\ufffd", "\ufffd"),
     ],
 )
-def test_control_characters_are_shown_not_obeyed(given, expected):
+def test_control_characters_are_escaped(given, expected):
     assert visible(given) == expected
 
 

@@ -70,7 +70,7 @@ def test_a_store_with_fewer_rows_than_were_made_is_never_green(folder):
     assert found["why"][0].startswith("login:")
 
 
-def test_other_rows_in_the_old_portal_than_the_run_read_are_never_green(folder):
+def test_changed_counts_of_the_old_portal_are_never_green(folder):
     reconciled(folder, [], short="business_type")
     found = facts(folder, MAPPINGS)["verdict"]
     assert not found["holds"]
@@ -98,7 +98,7 @@ def test_critical_checks_come_before_all_else(folder):
 
 
 @pytest.mark.parametrize("done", [0, 1, 2, 3, 4])
-def test_half_a_run_says_which_steps_were_not_done(folder, done):
+def test_an_unfinished_run_names_the_missing_steps(folder, done):
     names = ("extract", "split", "reattach", "check", "load")
     for name in names[done:]:
         del folder.steps[name]

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 import tomllib
@@ -22,17 +23,31 @@ from etl.domain.canonical_json import canonical
 from etl.errors import MigrationError, SourceChanged
 from etl.objects.share import Share
 from etl.options import Options
+from etl.present import presented
+from etl.reconcile.engine.given_folder import digest_of
+from etl.reconcile.engine.spec import read_spec
+from etl.reconcile.errors import SpecError
 from etl.reconcile.objects.share import Moving, digest_at
+from etl.reconcile.present.words import adapter_files, presentations
 from etl.system.interruption import received
-from tests.support.command import Night, command
+from mappings.errors import MappingErrors
+from mappings.limits import adapter_digest, read_limits
+from mappings.read import read_mappings
+from tests.support.background import in_background
+from tests.support.command import Workspace, command, copied_mappings
 from tests.support.legacy import MAPPINGS
 
 DEEP, LONG = "x = " + "[" * 5_000, f"x = {'9' * 6_000}"
+# A name of 50,000 parts took minutes and all memory, a line of blanks 18 seconds, an exponent ended as an internal error.
+PARTS, INLINE, BLANKS, EXPONENT = "a." * 50_000 + "a = 1", f"x = {{{'a.' * 50_000}a = 1}}", " " * 60_000 + "x", "x = 1e99999999999999999999"
 
 
-@pytest.mark.parametrize("text", [DEEP, LONG], ids=["deep", "long"])
-def test_no_file_of_words_ends_a_command_with_a_fault(text: str, tmp_path: Path) -> None:
-    """Lists within lists, and a number of thousands of digits, in every TOML file that is handed over."""
+@pytest.mark.parametrize(
+    "text", [DEEP, LONG, PARTS, INLINE, BLANKS, EXPONENT], ids=["deep", "long", "parts", "inline", "blanks", "exponent"]
+)
+def test_no_malformed_text_file_causes_an_internal_error(text: str, tmp_path: Path) -> None:
+    """Lists within lists, a number of thousands of digits, names of thousands of parts, in every TOML file that is handed over."""
+    began = time.monotonic()
     source = ("--source", "sqlite:///old.sqlite")
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
         old.execute("CREATE TABLE message (x)")
@@ -47,13 +62,18 @@ def test_no_file_of_words_ends_a_command_with_a_fault(text: str, tmp_path: Path)
         (("run", *stores, "--run", "run", "--decisions", "words.toml"), 1, "words.toml"),
         (("plan", *source, "--adapter", "adapter"), 1, "portal2/message.toml"),
         (("plan", *source, "--adapter", "limits"), 1, "limits.toml"),
-        (("reconcile", *stores, "--decisions", "words.toml"), 1, "words.toml"),
+        (
+            ("reconcile", *stores, "--decisions", "words.toml"),
+            1,
+            "t.sqlite" if text == EXPONENT else "words.toml",
+        ),  # infinite there, and not used
     ):
         done = command(*words, folder=tmp_path)
-        assert (done.code, named in done.err, "A fault of the toolkit" in done.err) == (code, True, False), (words, done)
+        assert (done.code, named in done.err, "Internal error" in done.err) == (code, True, False), (words, done)
+    assert time.monotonic() - began < 60  # a second on a quiet machine
 
 
-def test_a_pipe_or_a_link_that_is_handed_over_is_named_and_not_followed(tmp_path: Path) -> None:
+def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Path) -> None:
     """A pipe was waited for without end; the first line of whatever a code list led to stood in the message."""
     os.mkfifo(tmp_path / "pipe")
     done = command("run", "--source", "sqlite:///x", "--run", "run", "--objects", "o", "--decisions", "pipe", folder=tmp_path)
@@ -76,12 +96,74 @@ def test_a_pipe_or_a_link_that_is_handed_over_is_named_and_not_followed(tmp_path
     assert (done.code, "limits.toml: file: found a link" in done.err, "Hunter2" in done.err) == (1, True, False), done
 
 
-def test_what_is_only_read_is_never_written_into(published: Night) -> None:
+def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_named_and_not_waited_for(published: Workspace) -> None:
+    """`status`, `report` and `evidence pack` waited for a writer of the log, the verifier's result and the lock, for ever."""
+    night, pack = published, ("evidence", "pack", "--bundle", "../bundle", "--key", "../k.pem")
+    os.mkfifo(night.folder / "pipe")
+    for name, words, code, named in (
+        (".lock", ("status",), 0, ""),
+        ("events.jsonl", pack, 6, "events.jsonl is missing from the run's folder, or not a file"),
+        ("reconcile/result.json", ("report",), 6, "reconcile/result.json of the run's folder cannot be read"),
+        ("report/report.json", pack, 6, "report/report.json of the run's folder cannot be read"),  # also where it is only missing
+    ):
+        place = night.run / name
+        exact = place.read_bytes()
+        place.unlink()
+        os.mkfifo(place)
+        done = command(*words, "--run", "run", folder=night.folder)
+        assert (done.code, named in done.err) == (code, True), (name, done)
+        place.unlink()
+        place.write_bytes(exact)
+    (night.run / "report" / "junit.xml").unlink()
+    done = command(*pack, "--run", "run", folder=night.folder)
+    assert (done.code, "report/junit.xml" in done.err) == (6, True), done.err
+    assert not (night.folder.parent / "bundle").exists()
+    done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=night.folder)
+    assert (done.code, "--acceptance: pipe is not a file" in done.err) == (2, True), done.err
+
+
+def test_the_bytes_of_a_folder_of_words_whose_digest_counts_are_the_bytes_that_are_used(tmp_path: Path) -> None:
+    """The verifier parsed the mappings and read them again for their digest; the loader's workers read an adapter without a look at its digest."""
+    opened: list[str] = []
+    counting = True
+
+    def seen(event: str, words: tuple[object, ...]) -> None:
+        if counting and event == "open" and str(tmp_path) in str(words[0]):
+            opened.append(str(words[0]))
+
+    mappings, adapter = copied_mappings(tmp_path), tmp_path / "adapter"
+    (adapter / "portal2").mkdir(parents=True)
+    (adapter / "limits.toml").write_text('[held]\nmessage = { share = 0.5, reason = "old" }\n')
+    (adapter / "portal2" / "source.toml").write_text('[absent]\nmessage = "never there"\n')
+    digest = adapter_digest(adapter)
+    sys.addaudithook(seen)  # cannot be removed: the flag ends it
+    spec = read_spec(mappings)
+    verified = adapter_files(adapter)
+    presentations(verified, spec.sources)
+    files = [place for place in opened if Path(place).suffix]  # not the folders, which are listed
+    counting = False
+    assert len(files) == len({*files}) == len(read_mappings(mappings).files) + len(verified)
+    assert spec.sha256 == read_mappings(mappings).digest
+    assert digest_of(verified) == digest
+    assert read_limits(adapter, MAPPINGS, digest).held["message"].share == 0.5
+    (adapter / "limits.toml").write_text('[held]\nmessage = { share = 1.0, reason = "old" }\n')
+    for use in (lambda: read_limits(adapter, MAPPINGS, digest), lambda: presented({}, adapter, MAPPINGS, digest)):
+        with pytest.raises(MappingErrors, match="the folder changed while the run was under way"):
+            use()
+    os.mkfifo(adapter / "portal2" / "message.toml")
+    with pytest.raises(SpecError, match=r"portal2/message\.toml' cannot be read \(not a regular file\)"):
+        adapter_files(adapter)
+    (mappings / "portal2" / "message.toml").write_text(DEEP)
+    with pytest.raises(SpecError, match=r"portal2/message\.toml: cannot be read as TOML"):
+        read_spec(mappings)
+
+
+def test_inputs_are_never_written_to(published: Workspace) -> None:
     """Lists, comparisons, drafts, the explorer's state and the run itself: not into the old share, nor into an old portal that is a folder."""
-    night = published
-    (night.folder / "export").mkdir()
-    (night.folder / "export" / "message.csv").write_text("A\n1\n")
-    before = sorted(night.folder.joinpath("legacy").rglob("*"))
+    workspace = published
+    (workspace.folder / "export").mkdir()
+    (workspace.folder / "export" / "message.csv").write_text("A\n1\n")
+    before = sorted(workspace.folder.joinpath("legacy").rglob("*"))
     export = ("--source", "folder:export", "--target", "sqlite:///t.sqlite")
     for words in (
         ("readiness", "--run", "run", "--out", "legacy/files/x"),
@@ -92,13 +174,13 @@ def test_what_is_only_read_is_never_written_into(published: Night) -> None:
         ("run", *export, "--objects", "export/o", "--run", "r"),
         ("plan", *export, "--objects", "export/o"),
     ):
-        done = command(*words, folder=night.folder)
+        done = command(*words, folder=workspace.folder)
         assert (done.code, "Paths overlap" in done.err) == (7, True), (words, done)
-    assert sorted(night.folder.joinpath("legacy").rglob("*")) == before
-    assert [place.name for place in (night.folder / "export").iterdir()] == ["message.csv"]
+    assert sorted(workspace.folder.joinpath("legacy").rglob("*")) == before
+    assert [path.name for path in (workspace.folder / "export").iterdir()] == ["message.csv"]
 
 
-def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> None:
+def test_a_manifest_with_paths_outside_the_run_is_refused(published: Workspace) -> None:
     """Evidence is packed under their names: `report/../../x` was written beside the bundle."""
     (published.folder / "x").write_text("planted")
     manifest = published.run / "manifest.json"
@@ -113,38 +195,31 @@ def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> No
     assert not (published.folder / "out").exists()
 
 
-def test_a_file_of_the_share_that_grows_all_the_time_is_not_followed(tmp_path: Path) -> None:
+def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Path) -> None:
     """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
-    place = tmp_path / "f"
-    place.write_bytes(b"x" * (4 << 20))
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (4 << 20))
     pieces = Share(str(tmp_path)).chunks("f")
     assert pieces is not None
     read = len(next(pieces))
-    os.truncate(place, 64 << 20)
+    os.truncate(path, 64 << 20)
     sizes = [read]
     with pytest.raises(SourceChanged, match="changed while it was being read"):
         sizes.extend(len(piece) for piece in pieces)
     assert sum(sizes) <= 6 << 20
-    over = threading.Event()
 
-    def grow() -> None:
-        with place.open("ab") as file:
+    def grow(over: threading.Event) -> None:
+        with path.open("ab") as file:
             while not over.is_set():
                 file.write(b"x" * (1 << 20))
                 if file.tell() > 512 << 20:
                     file.truncate(64 << 20)
 
-    growing = threading.Thread(target=grow)
-    growing.start()
-    try:
-        with pytest.raises(Moving):
-            digest_at(tmp_path, "f")
-    finally:
-        over.set()
-        growing.join()
+    with in_background(grow), pytest.raises(Moving):
+        digest_at(tmp_path, "f")
 
 
-def test_names_of_a_scan_stay_names_in_the_draft(tmp_path: Path) -> None:
+def test_hostile_names_of_a_scan_are_quoted_in_the_draft(tmp_path: Path) -> None:
     """A table's name with a line break wrote lines of its own into the adapter's draft and the work list."""
     evil = 'message\n[from.retired]\nbody = "gone"\n# \x7f"'
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
@@ -163,7 +238,7 @@ def test_names_of_a_scan_stay_names_in_the_draft(tmp_path: Path) -> None:
         scaffold(Options(), tmp_path / "draft", tmp_path / "scan.json")
 
 
-def test_a_signal_ends_a_statement_of_a_sqlite_portal_that_has_no_end(tmp_path: Path) -> None:
+def test_a_signal_ends_an_endless_statement_on_sqlite(tmp_path: Path) -> None:
     """A view that counts for ever: the handler waited for SQLite's own call, SIGTERM was without effect."""
     columns = MAPPINGS.sources["P2"].tables["message"].columns
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
