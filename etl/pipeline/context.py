@@ -81,6 +81,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
         freeze=options.freeze or known.freeze,
         without=known.without,
         grace=options.grace or known.grace or NO_GRACE,
+        adapter_sha256=known.adapter,
     )
 
 

@@ -81,7 +81,12 @@ def _extract(context: RunContext) -> Step:
         require_room(needs)
         pool = context.pool.executor_for(sum(ahead.rows.values()))
         helpers = (
-            Helpers(pool, objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()), options.adapter)
+            Helpers(
+                pool,
+                objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()),
+                options.adapter,
+                options.adapter_sha256,
+            )
             if pool is not None
             else None
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mappings.errors import MappingError
+from mappings.toml_text import loads
 
 SECTIONS = ("words", "status", "contact", "login", "basis", "todo", "tables", "reasons")
 MODEL = "en"  # the model: every other language has exactly its texts and blanks
@@ -62,7 +62,7 @@ def language_for(letters: Mapping[str, LetterTexts], country: str | None) -> Let
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise MappingError(f"letters/{file.name}", "file", str(error), "TOML in UTF-8") from error
 
