@@ -12,6 +12,7 @@ import polars as pl
 from etl.databases import Source
 from etl.domain.masking import masked
 from etl.present.bind import BoundBlock, BoundCell, BoundTable
+from etl.present.foreign_values import unfit
 from etl.present.model import Form
 from etl.present.problem import Problem, nearest, printable
 from etl.present.source import PresentedSource
@@ -126,12 +127,7 @@ def _ask_block(
     without = frozenset(cell.column.name for cell in block.cells if cell.column.family == "binary")
     for batch in source.batches(block, tuple(cell for cell in block.cells if cell.column.name not in without), _ROWS):
         typed = source.presented(table, block, batch, without)
-        held.update(Counter(odd.column for odd in typed.oddities if odd.unreadable))
-        for declared in table.mapping.shape.columns:
-            series = typed.columns.get(declared.name)
-            if series is not None and (declared.name in table.mapping.never_null or declared.name in table.mapping.key):
-                unreadable = sum(odd.unreadable for odd in typed.oddities if odd.column == declared.name)
-                held[declared.name] += series.null_count() - unreadable
+        held += unfit(table.mapping, typed)
     answers.will_be_held += [(name, column, count) for column, count in sorted(held.items()) if count]
 
 
