@@ -208,7 +208,7 @@ def evidence_verify(bundle: str, public_key: str, approver: str | None, authorit
     from etl.commands.command_result import answer
     from etl.evidence.bundle import verify
 
-    keys = [Path(place) if place else None for place in (approver, authority)]
+    keys = [Path(path) if path else None for path in (approver, authority)]
     answer("evidence verify", given, lambda: verify(Path(bundle), Path(public_key), *keys))
 
 

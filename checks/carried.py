@@ -55,8 +55,8 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
     rows = staged.frame(into.table, key) if into.per == "part" else staged.made_by(into.table, own, key)
     rows = rows.rename({key: "_key"})
     old = staged.source(mapping.portal, mapping.table)
-    rows, old = alike(rows, old.with_row_index("_place"), "_key")
-    pairs = [made.join(read.unique("_key"), on="_key").select("_row", "_place") for made, read in shares(rows, old, "_key")]
+    rows, old = alike(rows, old.with_row_index("_position"), "_key")
+    pairs = [made.join(read.unique("_key"), on="_key").select("_row", "_position") for made, read in shares(rows, old, "_key")]
     del rows, old
     found = pl.concat(pairs).sort("_row")
     keys: list[str] = []
@@ -68,7 +68,7 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
         for first, part in shards(staged, into.table, [column], TOGETHER):
             mine = found.filter(pl.col("_row").is_between(first, first + part.height - 1))
             after = part[column].gather(mine["_row"] - first)
-            wrong = mine["_row"].filter(after.ne_missing(before.gather(mine["_place"]))).to_list()
+            wrong = mine["_row"].filter(after.ne_missing(before.gather(mine["_position"]))).to_list()
             keys += staged.keys(into.table, wrong, [column] * len(wrong))
     return found.height, keys
 

@@ -131,7 +131,9 @@ def ask_rows(checks: Iterable[Check], staged: Staged, tell: Callable[[str], None
     again = _asked(failing, staged, lambda table: None, together, Stack())
     for check in failing:
         if not again.failed[check.id] and check.kind != "unique":  # two keys may have the same hash: failures are checked again
-            raise MigrationError(f"{check.id} failed, but no row of {check.table} fails.", f"Correct {check.place}; nothing was published.")
+            raise MigrationError(
+                f"{check.id} failed, but no row of {check.table} fails.", f"Correct {check.location}; nothing was published."
+            )
     return {
         check.id: Found(
             first.asked[check.id],
@@ -209,8 +211,8 @@ class Stack:
     def ask(self) -> None:
         """Asks every waiting question."""
         began = time.monotonic()
-        for part, place in _failures(list(self._waiting.items())):
-            self.failed[part.check.id].append((part.row(place), part.column))
+        for part, position in _failures(list(self._waiting.items())):
+            self.failed[part.check.id].append((part.row(position), part.column))
         parts = [part for some in self._waiting.values() for part in some]
         for part in parts:
             self.seconds[part.check.id] += (time.monotonic() - began) / len(parts)
@@ -225,15 +227,15 @@ def _failures(waiting: Waiting) -> Iterator[tuple[Part, int]]:
     for group in ([small] if small else []) + others:
         for one, result in zip(group, _results(group, "BOOLEAN_ONLY"), strict=True):
             if not result.success:
-                yield from _places(*one)
+                yield from _positions(*one)
 
 
-def _places(question: Question, parts: list[Part]) -> Iterator[tuple[Part, int]]:
+def _positions(question: Question, parts: list[Part]) -> Iterator[tuple[Part, int]]:
     begins = np.cumsum([0, *(len(part.values[0]) for part in parts)])
     (result,) = _results([(question, parts)], "COMPLETE")
-    for place in result.result["unexpected_index_list"]:
-        number = int(np.searchsorted(begins, int(place), side="right")) - 1
-        yield parts[number], int(place) - int(begins[number])
+    for position in result.result["unexpected_index_list"]:
+        number = int(np.searchsorted(begins, int(position), side="right")) - 1
+        yield parts[number], int(position) - int(begins[number])
 
 
 def _size(parts: list[Part]) -> int:
@@ -265,7 +267,7 @@ def _results(group: Waiting, result_format: str) -> list[Any]:
         info = result.exception_info or {}
         if any(entry.get("raised_exception") for entry in (info, *info.values()) if isinstance(entry, dict)):
             ids = ", ".join(sorted({part.check.id for part in parts}))
-            raise MigrationError(f"These checks could not be run: {ids}.", f"Correct {parts[0].check.place}; nothing was published.")
+            raise MigrationError(f"These checks could not be run: {ids}.", f"Correct {parts[0].check.location}; nothing was published.")
     return found
 
 

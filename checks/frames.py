@@ -44,9 +44,9 @@ class Part:
     first: int = 0
     rows: pl.Series | None = None
 
-    def row(self, place: int) -> int:
+    def row(self, position: int) -> int:
         """Returns the row of the table for this position."""
-        return self.first + place if self.rows is None else int(self.rows[place])
+        return self.first + position if self.rows is None else int(self.rows[position])
 
 
 def each_once(part: Part) -> Part:
@@ -56,9 +56,9 @@ def each_once(part: Part) -> Part:
 
 def about(check: Check, rows: pl.DataFrame) -> pl.DataFrame:
     """Returns the rows that the check is about (`when`), with `_place`: each one's position among the given rows."""
-    placed = rows.with_row_index("_place")
+    numbered = rows.with_row_index("_position")
     applies = when(check, rows)
-    return placed if applies is None else placed.filter(applies)
+    return numbered if applies is None else numbered.filter(applies)
 
 
 def when(check: Check, rows: pl.DataFrame) -> pl.Series | None:
@@ -87,32 +87,32 @@ def parts_of(check: Check, rows: pl.DataFrame, first: int, shape: Table, mapping
         if check.kind == "filled":
             # Only whether a value is missing: null or true.
             there = rows.select(pl.when(pl.col(column).is_not_null()).then(True)).to_series()
-            yield Question(GIVEN, (), "boolean"), _part(check, column, (there,), rows["_place"], first)
+            yield Question(GIVEN, (), "boolean"), _part(check, column, (there,), rows["_position"], first)
             continue
-        given = rows.select("_place", column).drop_nulls()
+        given = rows.select("_position", column).drop_nulls()
         values = given[column]
         if check.kind == "fits":
             yield (
                 Question(BETWEEN, (("max_value", 0),), "integer"),
-                _part(check, column, (_excess(values, shape, column),), given["_place"], first),
+                _part(check, column, (_excess(values, shape, column),), given["_position"], first),
             )
         else:
-            yield _question(check, values, mappings), _part(check, column, (_comparable(values),), given["_place"], first)
+            yield _question(check, values, mappings), _part(check, column, (_comparable(values),), given["_position"], first)
 
 
-def _part(check: Check, column: str, values: tuple[pl.Series, ...], places: pl.Series, first: int) -> Part:
+def _part(check: Check, column: str, values: tuple[pl.Series, ...], positions: pl.Series, first: int) -> Part:
     named = column if len(check.columns) > 1 and check.kind != "in_order" else ""
-    unbroken = not len(places) or int(places[-1]) - int(places[0]) + 1 == len(places)
+    unbroken = not len(positions) or int(positions[-1]) - int(positions[0]) + 1 == len(positions)
     if unbroken:
-        return Part(check, named, values, first + (int(places[0]) if len(places) else 0))
-    return Part(check, named, values, rows=places.cast(pl.Int64) + first)
+        return Part(check, named, values, first + (int(positions[0]) if len(positions) else 0))
+    return Part(check, named, values, rows=positions.cast(pl.Int64) + first)
 
 
 def _pair(check: Check, rows: pl.DataFrame, first: int) -> tuple[Question, Part]:
     earlier, later = check.columns
-    given = rows.select("_place", earlier, later).drop_nulls()
+    given = rows.select("_position", earlier, later).drop_nulls()
     values = (_comparable(given[later]), _comparable(given[earlier]))
-    return Question(IN_ORDER, (("or_equal", True),), str(values[0].dtype)), _part(check, "", values, given["_place"], first)
+    return Question(IN_ORDER, (("or_equal", True),), str(values[0].dtype)), _part(check, "", values, given["_position"], first)
 
 
 def _question(check: Check, values: pl.Series, mappings: Mappings) -> Question:
@@ -191,7 +191,7 @@ def hash_parts(check: Check, hashes: pl.DataFrame, most: int = KEYS_TOGETHER) ->
 
 def key_columns(check: Check, rows: pl.DataFrame, first: int) -> pl.DataFrame:
     """Returns the key of a `unique` check, and `_row`; without rows with a null in it, because nulls are never equal."""
-    return rows.select((pl.col("_place").cast(pl.Int64) + first).alias("_row"), *check.columns).drop_nulls()
+    return rows.select((pl.col("_position").cast(pl.Int64) + first).alias("_row"), *check.columns).drop_nulls()
 
 
 def key_parts(check: Check, keys: pl.DataFrame, taken: int, most: int = KEYS_TOGETHER) -> Iterator[tuple[Question, Part]]:
@@ -207,6 +207,6 @@ def key_parts(check: Check, keys: pl.DataFrame, taken: int, most: int = KEYS_TOG
 def _numbered(keys: pl.DataFrame) -> pl.Series:
     """Returns a whole number for each key, the same for equal ones and below the number of rows."""
     first, *others = (keys[column].rank("dense").cast(pl.Int64) - 1 for column in keys.columns)
-    for place in others:
-        first = (first * keys.height + place).rank("dense").cast(pl.Int64) - 1
+    for position in others:
+        first = (first * keys.height + position).rank("dense").cast(pl.Int64) - 1
     return first

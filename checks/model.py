@@ -12,10 +12,10 @@ Severity = Literal["critical", "warning"]
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a suite file with checked words; its names are not looked up yet. `place`: dotted, for error messages."""
+    """One entry of a suite file with checked words; its names are not looked up yet. `location`: dotted, for error messages."""
 
     file: str
-    place: str
+    location: str
     word: str  # check, every_table, every_source
     id: str
     question: str
@@ -48,7 +48,7 @@ class Check:
     table: str
     columns: tuple[str, ...]
     args: dict[str, Any] = field(default_factory=dict)
-    place: str = ""
+    location: str = ""
 
 
 @dataclass(frozen=True)

@@ -46,28 +46,28 @@ def ids_of(name: str, keys: pl.Series, accounts: pl.Series) -> pl.Series:
 
     `name`: target table, portal and source table, joined by `|`.
     """
-    mark = int(hashlib.sha256(name.encode()).hexdigest()[:3], 16)
+    tag = int(hashlib.sha256(name.encode()).hexdigest()[:3], 16)
     rows = pl.DataFrame([keys.alias("key"), accounts.alias("account")])
     key, account = pl.col("key").cast(pl.Int128), pl.col("account").cast(pl.Int128).fill_null(0)
     kind = pl.when(pl.col("account").is_null()).then(9).otherwise(8).cast(pl.Int128)
-    whole = account * (1 << 80) + pl.lit((8 << 12) + mark, dtype=pl.Int128) * (1 << 64) + kind * (1 << _KEY_BITS) + key
+    whole = account * (1 << 80) + pl.lit((8 << 12) + tag, dtype=pl.Int128) * (1 << 64) + kind * (1 << _KEY_BITS) + key
     fits = pl.col("key").is_between(0, (1 << _KEY_BITS) - 1) & pl.col("account").fill_null(0).is_between(0, (1 << _ACCOUNT_BITS - 1) - 1)
     found = rows.select(pl.when(fits).then(whole)).to_series()
     odd = found.is_null().arg_true()
     if len(odd):  # few: a key or account outside of its digits gets a hashed id
         told = rows[odd].select("key", "account").iter_rows()
-        found[odd] = pl.Series([_of_large(mark, key, account) for key, account in told], dtype=pl.Int128)
+        found[odd] = pl.Series([_of_large(tag, key, account) for key, account in told], dtype=pl.Int128)
     return found
 
 
-def _of_large(mark: int, key: int | None, account: int | None) -> int | None:
+def _of_large(tag: int, key: int | None, account: int | None) -> int | None:
     """Returns the id of a row whose key or account is negative or has too many digits."""
     if key is None:
         return None
     owner = account or 0
     if 0 <= key < 1 << _KEY_BITS and 0 <= owner < 1 << _ACCOUNT_BITS:
-        digits = f"{owner:012x}8{mark:03x}{9 if account is None else 8}{key:015x}"
+        digits = f"{owner:012x}8{tag:03x}{9 if account is None else 8}{key:015x}"
     else:
         digest = hashlib.sha256((str(key) if account is None else f"{key}|{account}").encode()).hexdigest()
-        digits = f"{digest[:12]}8{mark:03x}a{digest[12:27]}"
+        digits = f"{digest[:12]}8{tag:03x}a{digest[12:27]}"
     return int.from_bytes(bytes.fromhex(digits), "big", signed=True)

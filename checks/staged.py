@@ -111,12 +111,12 @@ class Staged:
 
     def made_by(self, table: str, source: str, *columns: str) -> pl.DataFrame:
         """Returns these columns of the rows from that old table, and `_row`."""
-        places, first = [pl.Series(dtype=pl.UInt32)], 0
+        positions, first = [pl.Series(dtype=pl.UInt32)], 0
         for file in self.files[table]:
             if layout.origin(file.path) == source:
-                places.append(pl.int_range(first, first + file.rows, dtype=pl.UInt32, eager=True))
+                positions.append(pl.int_range(first, first + file.rows, dtype=pl.UInt32, eager=True))
             first += file.rows
-        rows, wanted = self.frame(table, *columns), pl.concat(places)
+        rows, wanted = self.frame(table, *columns), pl.concat(positions)
         return rows if len(wanted) == rows.height else rows[wanted]
 
     def keys(self, table: str, rows: Sequence[int], notes: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class Staged:
                 for row, values in zip(here, frame.iter_rows(), strict=True):
                     names[first + row] = called(self.shapes[table], columns, values)
             first += file.rows
-        return tuple(names[row] + (f": {notes[place]}" if notes else "") for place, row in enumerate(wanted))
+        return tuple(names[row] + (f": {notes[position]}" if notes else "") for position, row in enumerate(wanted))
 
     def source(self, portal: Portal, table: str, *columns: str) -> pl.DataFrame:
         """Returns these columns of all extracted rows of an old table, and `_key`: an integer where every old key is one, else text."""

@@ -35,8 +35,8 @@ def read_suites(folder: Path = HOME) -> Suites:
         digest.update(f"{file.name}\0{len(content)}\0".encode() + content)
         for entry in _entries(f"suites/{file.name}", content):
             if entry.id in seen:
-                raise MappingError(entry.file, f"{entry.place}.id", entry.id, f"a unique id: {seen[entry.id]} has this one")
-            seen[entry.id] = f"{entry.file}: {entry.place}"
+                raise MappingError(entry.file, f"{entry.location}.id", entry.id, f"a unique id: {seen[entry.id]} has this one")
+            seen[entry.id] = f"{entry.file}: {entry.location}"
             entries.append(entry)
     if not entries:
         raise MappingError(str(folder), "files", "no check", "at least one suite file")
@@ -55,49 +55,49 @@ def _entries(shown: str, content: bytes) -> Iterator[Entry]:
             yield _entry(shown, word, f"{word}[{number}]", block)
 
 
-def _entry(shown: str, word: str, place: str, block: dict[str, Any]) -> Entry:
+def _entry(shown: str, word: str, location: str, block: dict[str, Any]) -> Entry:
     allowed = (*_TEXTS, "args", *(("table", "columns") if word == "check" else ()))
     for name in block:
         if name not in allowed:
-            raise MappingError(shown, f"{place}.{name}", "an unknown word", "one of " + ", ".join(allowed))
+            raise MappingError(shown, f"{location}.{name}", "an unknown word", "one of " + ", ".join(allowed))
     for name in (*_TEXTS, *(("table",) if word == "check" else ())):
         if not isinstance(block.get(name), str) or not block[name].strip():
-            raise MappingError(shown, f"{place}.{name}", repr(block.get(name)), "a text")
+            raise MappingError(shown, f"{location}.{name}", repr(block.get(name)), "a text")
     if not _ID.fullmatch(block["id"]):
-        raise MappingError(shown, f"{place}.id", repr(block["id"]), "lower-case letters, digits, _ and .")
+        raise MappingError(shown, f"{location}.id", repr(block["id"]), "lower-case letters, digits, _ and .")
     if not block["question"].endswith("?"):
-        raise MappingError(shown, f"{place}.question", repr(block["question"]), "a full sentence that ends with ?")
+        raise MappingError(shown, f"{location}.question", repr(block["question"]), "a full sentence that ends with ?")
     if block["severity"] not in ("critical", "warning"):
-        raise MappingError(shown, f"{place}.severity", repr(block["severity"]), "critical or warning")
+        raise MappingError(shown, f"{location}.severity", repr(block["severity"]), "critical or warning")
     kind = KINDS.get(block["kind"])
     if kind is None:
-        raise MappingError(shown, f"{place}.kind", repr(block["kind"]), "one of " + ", ".join(KINDS))
+        raise MappingError(shown, f"{location}.kind", repr(block["kind"]), "one of " + ", ".join(KINDS))
     if (word == "every_source") != (kind.of == "source"):
-        raise MappingError(shown, f"{place}.kind", repr(block["kind"]), f"a kind that {word} supports")
+        raise MappingError(shown, f"{location}.kind", repr(block["kind"]), f"a kind that {word} supports")
     if word == "every_table" and block["kind"] not in BY_SCHEMA:
-        raise MappingError(shown, f"{place}.kind", repr(block["kind"]), "one of " + ", ".join(sorted(BY_SCHEMA)))
+        raise MappingError(shown, f"{location}.kind", repr(block["kind"]), "one of " + ", ".join(sorted(BY_SCHEMA)))
     args = block.get("args", {})
-    _check_args(shown, f"{place}.args", args, kind)
+    _check_args(shown, f"{location}.args", args, kind)
     columns = block.get("columns", [])
     if not isinstance(columns, list) or not all(isinstance(column, str) for column in columns):
-        raise MappingError(shown, f"{place}.columns", repr(columns), "a list of column names")
+        raise MappingError(shown, f"{location}.columns", repr(columns), "a list of column names")
     texts = {name: block[name] for name in _TEXTS}
-    return Entry(shown, place, word, table=block.get("table", ""), columns=tuple(columns), args=args, **texts)
+    return Entry(shown, location, word, table=block.get("table", ""), columns=tuple(columns), args=args, **texts)
 
 
-def _check_args(shown: str, place: str, args: Any, kind: CheckKind) -> None:
+def _check_args(shown: str, location: str, args: Any, kind: CheckKind) -> None:
     known = sorted(kind.needs | kind.may)
     if not isinstance(args, dict):
-        raise MappingError(shown, place, repr(args), "a table of " + (", ".join(known) or "nothing"))
+        raise MappingError(shown, location, repr(args), "a table of " + (", ".join(known) or "nothing"))
     for name in args:
         if name not in known:
-            raise MappingError(shown, f"{place}.{name}", "an unknown word", "one of " + ", ".join(known) if known else "no args")
+            raise MappingError(shown, f"{location}.{name}", "an unknown word", "one of " + ", ".join(known) if known else "no args")
     for name in sorted(kind.needs - args.keys()):
-        raise MappingError(shown, place, f"no {name}", f"{name}: this kind needs it")
+        raise MappingError(shown, location, f"no {name}", f"{name}: this kind needs it")
     for name, value in args.items():
         fits, expected = _fits(name, value)
         if not fits:
-            raise MappingError(shown, f"{place}.{name}", repr(value), expected)
+            raise MappingError(shown, f"{location}.{name}", repr(value), expected)
 
 
 def _fits(name: str, value: Any) -> tuple[bool, str]:

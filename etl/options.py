@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etl.domain.grace import Grace
 from etl.errors import WrongUsage
-from etl.objects.place import bucket_of, require_folder
+from etl.objects.address import bucket_of, require_folder
 from mappings.read import HOME
 
 

@@ -56,7 +56,7 @@ def read_goal_kinds(files: Mapping[str, bytes]) -> dict[str, GoalKind]:
     entries = given.get("kind", [])
     kinds: dict[str, GoalKind] = {}
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], 1):
-        problems = [(FILE, f"kind {number}{place}", found, expected) for place, found, expected in _problems(entry)]
+        problems = [(FILE, f"kind {number}{location}", found, expected) for location, found, expected in _problems(entry)]
         wrong += problems
         if not problems:
             if entry["word"] in kinds:

@@ -49,13 +49,13 @@ def _lines(files: Mapping[str, bytes], shown: str, columns: tuple[str, ...], key
             raise MappingError(shown, "first line", ", ".join(head) or "nothing", ", ".join(columns))
         known: set[tuple[str, ...]] = set()
         for row in rows:
-            place = f"line {rows.line_num}"
+            location = f"line {rows.line_num}"
             if len(row) != len(columns):
-                raise MappingError(shown, place, f"{len(row)} values", f"{len(columns)} values: {', '.join(columns)}")
+                raise MappingError(shown, location, f"{len(row)} values", f"{len(columns)} values: {', '.join(columns)}")
             if "" in row:
-                raise MappingError(shown, f"{place}, {columns[row.index('')]}", "nothing", "a value")
+                raise MappingError(shown, f"{location}, {columns[row.index('')]}", "nothing", "a value")
             if tuple(row[:key]) in known:
-                raise MappingError(shown, place, f"{', '.join(row[:key])} once more", f"each {', '.join(columns[:key])} once")
+                raise MappingError(shown, location, f"{', '.join(row[:key])} once more", f"each {', '.join(columns[:key])} once")
             known.add(tuple(row[:key]))
             yield rows.line_num, dict(zip(columns, row, strict=True))
     except (UnicodeDecodeError, csv.Error) as error:

@@ -17,11 +17,11 @@ _TOKEN = re.compile(
 
 
 class DdlError(Exception):
-    """The text of a schema file has an unknown form; `place`: the table and column, where known."""
+    """The text of a schema file has an unknown form; `location`: the table and column, where known."""
 
-    def __init__(self, line: int, found: str, expected: str, place: str = "statements") -> None:
+    def __init__(self, line: int, found: str, expected: str, location: str = "statements") -> None:
         super().__init__(f"syntax error in line {line}: {found}")
-        self.line, self.found, self.expected, self.place = line, found, expected, place
+        self.line, self.found, self.expected, self.location = line, found, expected, location
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Token:
 
 def tokens(text: str) -> list[Token]:
     """Returns the tokens without blanks and comments; raises DdlError at an unknown character."""
-    found, place, line = [], 0, 1
-    while place < len(text):
-        match = _TOKEN.match(text, place)
+    found, position, line = [], 0, 1
+    while position < len(text):
+        match = _TOKEN.match(text, position)
         if match is None:
-            raise DdlError(line, ascii(text[place]), "a name, a number, a text in quotes or a sign")
+            raise DdlError(line, ascii(text[position]), "a name, a number, a text in quotes or a sign")
         kind = str(match.lastgroup)
         if kind != "space":
             found.append(Token(kind, match[0], line))
         line += match[0].count("\n")
-        place = match.end()
+        position = match.end()
     found.append(Token("end", "", line))
     return found

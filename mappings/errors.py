@@ -9,9 +9,9 @@ from contextlib import contextmanager
 class MappingError(Exception):
     """An invalid entry of a mapping, schema or code file: file, dotted place, what was found, what was expected."""
 
-    def __init__(self, file: str, place: str, found: str, expected: str) -> None:
-        super().__init__(f"{file}: {place}: found {found}, expected {expected}")
-        self.file, self.place, self.found, self.expected = file, place, found, expected
+    def __init__(self, file: str, location: str, found: str, expected: str) -> None:
+        super().__init__(f"{file}: {location}: found {found}, expected {expected}")
+        self.file, self.location, self.found, self.expected = file, location, found, expected
 
 
 class MappingErrors(MappingError):
@@ -20,7 +20,7 @@ class MappingErrors(MappingError):
     def __init__(self, entries: Sequence[tuple[str, str, str, str]]) -> None:
         super().__init__(*entries[0])
         self.entries = tuple(entries)
-        self.args = ("\n  ".join(f"{file}: {place}: found {found}, expected {expected}" for file, place, found, expected in entries),)
+        self.args = ("\n  ".join(f"{file}: {location}: found {found}, expected {expected}" for file, location, found, expected in entries),)
 
 
 class Collected:
@@ -42,4 +42,4 @@ class Collected:
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:
-            raise MappingErrors([(one.file, one.place, one.found, one.expected) for one in self._errors])
+            raise MappingErrors([(one.file, one.location, one.found, one.expected) for one in self._errors])

@@ -13,7 +13,7 @@ from typing import Any
 
 from mappings.errors import MappingErrors
 from mappings.model import Mappings
-from mappings.toml_text import NotToml, Places, read_toml, shown_value
+from mappings.toml_text import NotToml, WordLines, read_toml, shown_value
 
 FILE = "limits.toml"
 INDICATOR = "_ind"  # the suffix of an indicator column's name
@@ -51,7 +51,7 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
 
 
 def wrong_limits(folder: Path, mappings: Mappings) -> list[tuple[str, str, str, str]]:
-    """Returns (file with line, place, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
+    """Returns (file with line, location, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
     file = folder / FILE
     return _read(file, mappings)[1] if file.exists() else []
 
@@ -68,8 +68,10 @@ def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[st
         words, text = read_toml(content.removeprefix(codecs.BOM_UTF8))
     except NotToml as error:
         return {}, [*marked, (_at(error.line), "text", error.problem.removeprefix("is not TOML: "), "TOML in UTF-8")]
-    places = Places(text)
-    return words, marked + [(_at(places.line(*where)), place, found, expected) for where, place, found, expected in _wrong(words, mappings)]
+    word_lines = WordLines(text)
+    return words, marked + [
+        (_at(word_lines.line(*where)), location, found, expected) for where, location, found, expected in _wrong(words, mappings)
+    ]
 
 
 def _at(line: int | None) -> str:
@@ -94,7 +96,7 @@ def digest_of(mappings: str, adapter: str | None) -> str:
     return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
-_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted place, what was found, what was expected
+_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted location, what was found, what was expected
 
 
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[_Wrong]:
@@ -107,15 +109,15 @@ def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[_Wrong]:
             yield (kind,), kind, found, f"[held] or [indicator]{_nearest(kind, _KINDS)}"
             continue
         for name, entry in entries.items():
-            place = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
+            location = f'{kind}."{name}"' if kind == "indicator" else f"{kind}.{name}"
             if kind == "held" and name not in tables:
-                yield (kind, name), place, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
+                yield (kind, name), location, repr(name), f"a table of an old portal's contract{_nearest(name, tables)}"
             if kind == "indicator" and name not in indicators:
                 expected = f'an indicator column, written "table.column" in quotes: its name ends with {INDICATOR}'
-                yield (kind, name), place, repr(name), f"{expected}{_nearest(name, indicators)}"
+                yield (kind, name), location, repr(name), f"{expected}{_nearest(name, indicators)}"
                 if isinstance(entry, dict) and not {"share", "reason"} & set(entry):
                     continue  # table.column without quotes
-            yield from _wrong_limit((kind, name), place, entry)
+            yield from _wrong_limit((kind, name), location, entry)
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
@@ -123,19 +125,19 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     return f" (nearest: {found[0]})" if found else ""
 
 
-def _wrong_limit(where: tuple[str, str], place: str, entry: Any) -> Iterator[_Wrong]:
+def _wrong_limit(where: tuple[str, str], location: str, entry: Any) -> Iterator[_Wrong]:
     if not isinstance(entry, dict):
-        yield where, place, shown_value(entry), "{ share = 0.8, reason = ... }"
+        yield where, location, shown_value(entry), "{ share = 0.8, reason = ... }"
         return
     for word in entry:
         if word not in ("share", "reason"):
-            yield (*where, word), f"{place}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
+            yield (*where, word), f"{location}.{word}", "an unknown word", f"share, reason{_nearest(word, ('share', 'reason'))}"
     share = entry.get("share")
     if not _is_share(share):
-        yield (*where, "share"), f"{place}.share", _shown(share), "a number from 0 to 1, without quotes"
+        yield (*where, "share"), f"{location}.share", _shown(share), "a number from 0 to 1, without quotes"
     reason = entry.get("reason")
     if not isinstance(reason, str) or not reason.strip():
-        yield (*where, "reason"), f"{place}.reason", _shown(reason), "the reason, a text in quotes"
+        yield (*where, "reason"), f"{location}.reason", _shown(reason), "the reason, a text in quotes"
 
 
 def _shown(value: Any) -> str:

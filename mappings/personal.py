@@ -29,7 +29,7 @@ class PersonalColumn:
 
 
 @dataclass(frozen=True)
-class Kind:
+class PersonalKind:
     """A kind of personal data; `care`: its treatment outside of the two databases."""
 
     code: str
@@ -38,7 +38,7 @@ class Kind:
     columns: tuple[PersonalColumn, ...]
 
 
-def read_personal(mappings: Mappings) -> tuple[Kind, ...]:
+def read_personal(mappings: Mappings) -> tuple[PersonalKind, ...]:
     """Returns the kinds in the file's order; raises MappingErrors with every unknown word, and every unknown, missing or duplicate column."""
     problems: list[tuple[str, str, str, str]] = []
     by_name = {
@@ -46,10 +46,10 @@ def read_personal(mappings: Mappings) -> tuple[Kind, ...]:
         for mapping in mappings.tables.values()
         for column in mapping.shape.columns
     }
-    kinds: list[Kind] = []
+    kinds: list[PersonalKind] = []
     decided: set[str] = set()
-    for place, entry in enumerate(_entries(mappings, problems), 1):
-        wrong = _wrong(place, entry)
+    for number, entry in enumerate(_entries(mappings, problems), 1):
+        wrong = _wrong(number, entry)
         problems += wrong
         if wrong:
             continue
@@ -60,7 +60,7 @@ def read_personal(mappings: Mappings) -> tuple[Kind, ...]:
                 problems.append((FILE, f"kind {entry['code']}.columns", f"{name} a second time", "each column once"))
             decided.add(name)
         columns = tuple(_column(entry["code"], *by_name[name]) for name in entry["columns"] if name in by_name)
-        kinds.append(Kind(entry["code"], entry["name"], entry["care"], columns))
+        kinds.append(PersonalKind(entry["code"], entry["name"], entry["care"], columns))
     missing = [name for name, (_, column) in by_name.items() if _can_be_personal(column) and name not in decided]
     problems += [(FILE, "kind", f"no {name}", "every column of texts or bytes that is not a code") for name in missing]
     if problems:
@@ -81,12 +81,12 @@ def _entries(mappings: Mappings, problems: list[tuple[str, str, str, str]]) -> l
     return found if isinstance(found, list) else [found]
 
 
-def _wrong(place: int, entry: Any) -> list[tuple[str, str, str, str]]:
+def _wrong(number: int, entry: Any) -> list[tuple[str, str, str, str]]:
     if not isinstance(entry, dict):
-        return [(FILE, f"kind {place}", "another type", "a table")]
-    found = [(FILE, f"kind {place}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
+        return [(FILE, f"kind {number}", "another type", "a table")]
+    found = [(FILE, f"kind {number}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
     return found + [
-        (FILE, f"kind {place}.{word}", "nothing, or another type", f"a {'text' if kind is str else 'list of texts'}")
+        (FILE, f"kind {number}.{word}", "nothing, or another type", f"a {'text' if kind is str else 'list of texts'}")
         for word, kind in _WORDS.items()
         if not isinstance(entry.get(word), kind)
     ]

@@ -83,11 +83,11 @@ def read_mappings(folder: Path = HOME, digest: str | None = None) -> Mappings:
 def _files(folder: Path) -> dict[str, bytes]:
     """Returns, by path relative to the folder and sorted, the bytes of every mapping file."""
     found = {}
-    for place in sorted(path for path in folder.rglob("*") if path.suffix in _KINDS):
-        shown = place.relative_to(folder).as_posix()
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in _KINDS):
+        shown = path.relative_to(folder).as_posix()
         try:
             # Non-blocking: a pipe may have no writer.
-            descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise MappingError(shown, "file", "another type", "a file")
@@ -164,21 +164,21 @@ def _references(shown: str, declared: dict[str, Any]) -> dict[str, Reference]:
 
 
 def _into(shown: str, number: int, block: dict[str, Any]) -> Into:
-    place = f"into[{number}]"
+    location = f"into[{number}]"
     for word in block:
         if word not in {"table", "per", "columns"}:
-            raise MappingError(shown, f"{place}.{word}", "an unknown word", "table, per, columns")
+            raise MappingError(shown, f"{location}.{word}", "an unknown word", "table, per, columns")
     if block.get("per") not in {"account", "once", "part", "missing"}:
-        raise MappingError(shown, f"{place}.per", repr(block.get("per")), "account, once, part or missing")
-    columns = {name: _form(shown, f"{place}.columns.{name}", value) for name, value in block.get("columns", {}).items()}
+        raise MappingError(shown, f"{location}.per", repr(block.get("per")), "account, once, part or missing")
+    columns = {name: _form(shown, f"{location}.columns.{name}", value) for name, value in block.get("columns", {}).items()}
     return Into(str(block.get("table")), block["per"], columns)
 
 
-def _form(shown: str, place: str, value: Any) -> Form:
+def _form(shown: str, location: str, value: Any) -> Form:
     if isinstance(value, str):
         return Form("plain", (value,))
     if not isinstance(value, dict) or frozenset(value) not in _FORM_WORDS:
-        raise MappingError(shown, place, repr(value), "a column's name or one of the forms of mappings/README.md")
+        raise MappingError(shown, location, repr(value), "a column's name or one of the forms of mappings/README.md")
     match value:
         case {"id": "self"}:
             return Form("self_id")
@@ -198,7 +198,7 @@ def _form(shown: str, place: str, value: Any) -> Form:
             return Form("null", rule=rule)
         case {"rule": str(rule)}:
             return Form("rule", tuple(value.get("from", ())), rule=rule)
-    raise MappingError(shown, place, repr(value), "a column's name or one of the forms of mappings/README.md")
+    raise MappingError(shown, location, repr(value), "a column's name or one of the forms of mappings/README.md")
 
 
 def _part_columns(tables: dict[tuple[Portal, str], TableMapping]) -> dict[str, set[str]]:
@@ -219,9 +219,9 @@ def _bind(
         if rule not in rules:
             raise MappingError(shown, "rules", rule, "a number of rules.toml")
     accounted = _accounted(mapping)
-    for place, column in accounted:
+    for location, column in accounted:
         if column not in shape.by_name:
-            dotted = place if "." in place else f"{place}.{column}"
+            dotted = location if "." in location else f"{location}.{column}"
             raise MappingError(shown, dotted, column, f"a column of {shape.name}")
     for column in mapping.guarded:
         if column not in shape.by_name:
@@ -272,41 +272,41 @@ def _mandatory(mapping: TableMapping, target: Schema) -> frozenset[str]:
 
 def _accounted(mapping: TableMapping) -> list[tuple[str, str]]:
     """Returns (dotted place, source column) for every entry of the file that accounts for a column."""
-    places = [("owner", route.column) for route in mapping.owner] + [("needs", route.column) for route in mapping.needs]
-    places += [("used", column) for column in mapping.used] + [("retired", column) for column in mapping.retired]
+    locations = [("owner", route.column) for route in mapping.owner] + [("needs", route.column) for route in mapping.needs]
+    locations += [("used", column) for column in mapping.used] + [("retired", column) for column in mapping.retired]
     for number, into in enumerate(mapping.into):
         for name, form in into.columns.items():
-            places += [(f"into[{number}].columns.{name}", column) for column in form.columns]
-    return places
+            locations += [(f"into[{number}].columns.{name}", column) for column in form.columns]
+    return locations
 
 
 def _bind_block(mapping: TableMapping, number: int, into: Into, target: Schema, rules: dict[str, Rule], parts: set[str]) -> None:
-    shown, place = mapping.file, f"into[{number}]"
+    shown, location = mapping.file, f"into[{number}]"
     if into.table not in target.tables or into.table in MIGRATION_TABLES:
-        raise MappingError(shown, f"{place}.table", into.table, "a table of schemas/portal3.sql that a mapping may fill")
+        raise MappingError(shown, f"{location}.table", into.table, "a table of schemas/portal3.sql that a mapping may fill")
     shape = target.tables[into.table]
     for name, form in into.columns.items():
         if name not in shape.by_name:
-            raise MappingError(shown, f"{place}.columns.{name}", "an unknown column", f"a column of {into.table}")
+            raise MappingError(shown, f"{location}.columns.{name}", "an unknown column", f"a column of {into.table}")
         if form.kind == "null" and shape.by_name[name].not_null:
-            raise MappingError(shown, f"{place}.columns.{name}", "null", f"a value: {into.table}.{name} is NOT NULL")
+            raise MappingError(shown, f"{location}.columns.{name}", "null", f"a value: {into.table}.{name} is NOT NULL")
         if form.rule and form.rule not in rules:
-            raise MappingError(shown, f"{place}.columns.{name}", form.rule, "a number of rules.toml")
+            raise MappingError(shown, f"{location}.columns.{name}", form.rule, "a number of rules.toml")
         if form.of and form.of not in target.tables:
-            raise MappingError(shown, f"{place}.columns.{name}.of", form.of, "a table of schemas/portal3.sql")
+            raise MappingError(shown, f"{location}.columns.{name}.of", form.of, "a table of schemas/portal3.sql")
         if form.kind == "plain":
-            _fits(shown, f"{place}.columns.{name}", mapping.shape.by_name[form.columns[0]], shape.by_name[name])
+            _fits(shown, f"{location}.columns.{name}", mapping.shape.by_name[form.columns[0]], shape.by_name[name])
     if into.per != "part":
         for name in shape.by_name:
             if name not in into.columns and name not in parts:
-                raise MappingError(shown, f"{place}.columns", f"no value for {into.table}.{name}", "every target column has a source")
+                raise MappingError(shown, f"{location}.columns", f"no value for {into.table}.{name}", "every target column has a source")
 
 
-def _fits(shown: str, place: str, source: Column, target: Column) -> None:
+def _fits(shown: str, location: str, source: Column, target: Column) -> None:
     if source.family != target.family and (source.family, target.family) != ("text", "boolean"):
-        raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"a value that fits {target.name} {target.sql_type}")
+        raise MappingError(shown, location, f"{source.name} {source.sql_type}", f"a value that fits {target.name} {target.sql_type}")
     if source.family == "text" and target.length is not None and (source.length is None or source.length > target.length):
-        raise MappingError(shown, place, f"{source.name} {source.sql_type}", f"at most the length of {target.name} {target.sql_type}")
+        raise MappingError(shown, location, f"{source.name} {source.sql_type}", f"at most the length of {target.name} {target.sql_type}")
 
 
 def _every_target_table_is_filled(bound: dict[tuple[Portal, str], TableMapping], target: Schema) -> None:

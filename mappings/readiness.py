@@ -57,35 +57,35 @@ def read_points(home: Path) -> dict[str, PointKind]:
         raise MappingError(file.name, "file", str(error), "a TOML file in UTF-8") from None
     problems = [_Problem(word, "an unknown word", "[[point]]") for word in given if word != "point"]
     kinds: dict[str, PointKind] = {}
-    for place, entry in enumerate(given.get("point", []), 1):
-        found = _problems(f"point {place}", entry)
+    for number, entry in enumerate(given.get("point", []), 1):
+        found = _problems(f"point {number}", entry)
         problems += found
         if not found:
             if entry["code"] in kinds:
-                problems.append(_Problem(f"point {place}.code", f"{entry['code']} a second time", "each code once"))
+                problems.append(_Problem(f"point {number}.code", f"{entry['code']} a second time", "each code once"))
             kinds[entry["code"]] = PointKind(**entry)
     problems += [
         _Problem("point", f"no {code}", f"one for each of {', '.join(BLANKS)}") for code in BLANKS if code not in kinds and not problems
     ]
     if problems:
         first, *others = problems
-        more = "".join(f"\n{file.name}: {one.place}: found {one.found}, expected {one.expected}" for one in others)
-        raise MappingError(file.name, first.place, first.found, first.expected + more)
+        more = "".join(f"\n{file.name}: {one.location}: found {one.found}, expected {one.expected}" for one in others)
+        raise MappingError(file.name, first.location, first.found, first.expected + more)
     return kinds
 
 
 class _Problem(NamedTuple):
-    place: str
+    location: str
     found: str
     expected: str
 
 
-def _problems(place: str, entry: object) -> list[_Problem]:
+def _problems(location: str, entry: object) -> list[_Problem]:
     if not isinstance(entry, dict):
-        return [_Problem(place, "another type", "a table")]
-    found = [_Problem(f"{place}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
+        return [_Problem(location, "another type", "a table")]
+    found = [_Problem(f"{location}.{word}", "an unknown word", f"one of {', '.join(_WORDS)}") for word in entry if word not in _WORDS]
     found += [
-        _Problem(f"{place}.{word}", "nothing, or not a text", "a text")
+        _Problem(f"{location}.{word}", "nothing, or not a text", "a text")
         for word in _WORDS
         if not isinstance(entry.get(word), str) or not entry[word]
     ]
@@ -93,14 +93,14 @@ def _problems(place: str, entry: object) -> list[_Problem]:
         return found
     for word, allowed in (("code", tuple(BLANKS)), ("weight", WEIGHTS), ("who", WHO)):
         if entry[word] not in allowed:
-            found.append(_Problem(f"{place}.{word}", repr(entry[word]), f"one of {', '.join(allowed)}"))
+            found.append(_Problem(f"{location}.{word}", repr(entry[word]), f"one of {', '.join(allowed)}"))
     allowed_blanks = BLANKS.get(entry["code"], set())
     try:
         blanks = {name for _, name, _, _ in string.Formatter().parse(entry["sentence"]) if name is not None}
     except ValueError as error:
-        return [*found, _Problem(f"{place}.sentence", str(error), "words in braces that can be filled in")]
+        return [*found, _Problem(f"{location}.sentence", str(error), "words in braces that can be filled in")]
     found += [
-        _Problem(f"{place}.sentence", f"{{{name}}}", f"some of {', '.join(sorted(allowed_blanks))}")
+        _Problem(f"{location}.sentence", f"{{{name}}}", f"some of {', '.join(sorted(allowed_blanks))}")
         for name in sorted(blanks - allowed_blanks)
     ]
     return found

@@ -109,7 +109,7 @@ def read_schema(name: str, content: bytes) -> Schema:
     except UnicodeDecodeError as error:
         raise MappingError(f"schemas/{file}", "file", str(error), "SQL in UTF-8") from error
     except DdlError as error:
-        raise MappingError(file, error.place, str(error), error.expected) from None
+        raise MappingError(file, error.location, str(error), error.expected) from None
     tables = {declared.name: _table(file, declared, ddl) for declared in ddl.tables.values()}
     _try(file, ddl)
     return Schema(name, tables, ddl.views, text, ddl)
@@ -118,11 +118,11 @@ def read_schema(name: str, content: bytes) -> Schema:
 def _table(file: str, declared: TableDdl, ddl: Ddl) -> Table:
     columns = []
     for column in declared.columns:
-        place = f"{declared.name}.{column.name}"
+        location = f"{declared.name}.{column.name}"
         if column.sql_type.split("(")[0] not in FAMILY_BY_TYPE:
-            raise MappingError(file, place, f"type {column.sql_type}", "one of " + ", ".join(FAMILY_BY_TYPE))
+            raise MappingError(file, location, f"type {column.sql_type}", "one of " + ", ".join(FAMILY_BY_TYPE))
         if column.refers_to is not None and column.refers_to not in ddl.tables:
-            raise MappingError(file, place, f"REFERENCES {column.refers_to}", "a table of this file")
+            raise MappingError(file, location, f"REFERENCES {column.refers_to}", "a table of this file")
         mandatory = column.not_null or column.name in declared.key
         columns.append(Column(column.name, column.sql_type, mandatory, column.refers_to))
     if not declared.key:
@@ -141,11 +141,11 @@ def _try(file: str, ddl: Ddl) -> None:
         statements = [(name, create_table(table, {})) for name, table in ddl.tables.items()]
         statements += [*ddl.views.items(), *(("CREATE INDEX", index) for index in ddl.indexes)]
         statements += [(name, f"SELECT * FROM {quoted(name)} LIMIT 0") for name in ddl.views]  # a name in quotes
-        for place, statement in statements:
+        for location, statement in statements:
             try:
                 memory.execute(statement)
             except sqlite3.Error as error:
-                raise MappingError(file, place, str(error), "CREATE TABLE and CREATE VIEW statements") from error
+                raise MappingError(file, location, str(error), "CREATE TABLE and CREATE VIEW statements") from error
 
 
 def _authorized(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:

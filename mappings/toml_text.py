@@ -13,8 +13,8 @@ _DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
 _LIST = re.compile(rf"\s*\[\[\s*({_DOTTED})\s*\]\]")
 _TABLE = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]")
 _WORD = re.compile(rf"\s*({_DOTTED})\s*=(.*)")
-_MARKS = re.compile(r'"""|' + r"'''")
-_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_QUOTES = re.compile(r'"""|' + r"'''")
+_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 # Frequent mistakes in TOML, with the correction: searched in the line that cannot be read.
 _HINTS = (
     (re.compile(r"=\s*['\"]?\d{1,2}[./]\d{1,2}[./]\d{2,4}|=\s*\d{4}[-./]\d{1,2}[-./]\d{1,2}\b"), "write a date as 2023-09-15"),
@@ -70,10 +70,10 @@ def read_toml(content: bytes) -> tuple[dict[str, Any], str]:
 
 
 def _not_toml(message: str, text: str) -> NotToml:
-    place = _PLACE.search(message)
+    at = _POSITION.search(message)
     lines = text.splitlines() or [""]
-    number = min(int(place[1]), len(lines)) if place and place[1] else len(lines)
-    said = _PLACE.sub("", message)
+    number = min(int(at[1]), len(lines)) if at and at[1] else len(lines)
+    said = _POSITION.sub("", message)
     line = lines[number - 1]
     # The parser continues on the next line where a value may be followed by nothing, or a text has not ended.
     if said.startswith("Unescaped"):
@@ -87,7 +87,7 @@ def _not_toml(message: str, text: str) -> NotToml:
     return NotToml(number, f"is not TOML: {said}; {hint}")
 
 
-class Places:
+class WordLines:
     """The lines of a TOML text with its tables and words, without those inside multi-line texts."""
 
     def __init__(self, text: str) -> None:
@@ -112,8 +112,8 @@ class Places:
                 rest = found[2]
             elif line.lstrip().startswith("#"):
                 rest = ""
-            for mark in _MARKS.findall(rest):
-                inside = "" if inside == mark else inside or mark
+            for quote in _QUOTES.findall(rest):
+                inside = "" if inside == quote else inside or quote
 
     def _note(self, path: Path, number: int) -> None:
         for length in range(1, len(path) + 1):

@@ -1,7 +1,7 @@
-"""The troubles of a synthetic world: rows added to the ordinary ones, so that every rule has something to do.
+"""The anomalies of a generated portal: rows added to the ordinary ones, so that every rule applies to some row.
 
-Trouble number k (0 to 59) happens to the profiles whose position (from 0) is k modulo 480: the first 60 profiles show every one, and of a
-large world one profile in eight has one. The ids of trouble rows begin at 500,000,000,000; before the last three digits stands the
+Anomaly number k (0 to 59) occurs in the profiles whose position (from 0) is k modulo 480: the first 60 profiles have every one, and in a
+large data set one profile in eight has one. The ids of these rows begin at 500,000,000,000; the digits before the last three are the
 profile's position.
 """
 
@@ -13,14 +13,14 @@ from sample_data.population import Block, Shape
 
 PERIOD = 480
 FIRST_ID = 500_000_000_000
-NEVER = 999_999_999_999  # the id of what never was
+NEVER = 999_999_999_999  # an id that does not exist
 
 Row = tuple[str, Mapping[str, Any]]
-Trouble = Callable[["Place"], Iterator[Row]]
+Anomaly = Callable[["ProfileIds"], Iterator[Row]]
 
 
 @dataclass(frozen=True)
-class Place:
+class ProfileIds:
     """A profile that gets anomalies: the ids of the profile, its first model, that model's first entity, a user of the profile, and a neighbour."""
 
     position: int
@@ -31,26 +31,26 @@ class Place:
     neighbour: int  # the profile before it, or behind it for the first
 
     def id(self, number: int) -> int:
-        """Returns the id of this place's anomaly row `number` (0 to 999) in any table."""
+        """Returns the id of this profile's anomaly row `number` (0 to 999) in any table."""
         return FIRST_ID + self.position * 1000 + number
 
 
-def rows_of(block: Block, kinds: Mapping[int, Trouble]) -> dict[str, list[Mapping[str, Any]]]:
+def rows_of(block: Block, kinds: Mapping[int, Anomaly]) -> dict[str, list[Mapping[str, Any]]]:
     """Returns by table, in the order of the profiles, the rows that these kinds of anomaly (by number) add to the block."""
     rows: dict[str, list[Mapping[str, Any]]] = {}
-    for place in places(block):
-        kind = kinds.get(place.position % PERIOD)
-        for table, row in kind(place) if kind is not None else ():
+    for ids in chosen_profiles(block):
+        kind = kinds.get(ids.position % PERIOD)
+        for table, row in kind(ids) if kind is not None else ():
             rows.setdefault(table, []).append(row)
     return rows
 
 
-def places(block: Block) -> Iterator[Place]:
+def chosen_profiles(block: Block) -> Iterator[ProfileIds]:
     """Yields every profile of the block; one without models has the ids that its first model and entity would have had."""
     shape: Shape = block.shape
     for position in block.profile.tolist():
         model = int(shape.model_start[position])
-        yield Place(
+        yield ProfileIds(
             position=position,
             profile=position + 1,
             model=model + 1,
@@ -60,14 +60,14 @@ def places(block: Block) -> Iterator[Place]:
         )
 
 
-def model(at: Place, number: int, **cells: Any) -> Row:
+def model(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns a security model of the place's profile."""
     plain = {"security_model_id": at.id(number), "company_profile_id": at.profile, "model_name": f"Trouble {number} of {at.profile}"}
     dated = {"origin_cd": "SPLIT", "effective_at": "2016-01-01 00:00:00", "deleted_ind": "N", "modified_at": "2016-01-01 00:00:00"}
     return "security_model", {**plain, **dated, **cells}
 
 
-def entity(at: Place, number: int, **cells: Any) -> Row:
+def entity(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns an entity in the anomaly model of the same number: certified, of type 3PL, which requires no identifier."""
     plain = {
         "entity_id": at.id(number),
@@ -79,32 +79,32 @@ def entity(at: Place, number: int, **cells: Any) -> Row:
     return "model_entity", {**plain, **dated, **cells}
 
 
-def user(at: Place, number: int, **cells: Any) -> Row:
+def user(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns a user with a unique address."""
     plain = {"user_id": at.id(number), "user_name": f"trouble.{at.id(number)}@trouble.example", "password_hash": "x"}
     named = {"first_name": "Tro", "last_name": f"Uble {number}", "user_status_cd": "ACTIVE"}
     return "portal_user", {**plain, **named, "created_at": "2016-01-01 00:00:00", "modified_at": "2020-01-01 00:00:00", **cells}
 
 
-def contact(at: Place, number: int, **cells: Any) -> Row:
+def contact(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns a contact of the place's profile: an employee, for the anomaly user of the same number."""
     plain = {"contact_id": at.id(number), "company_profile_id": at.profile, "user_id": at.id(number), "contact_type_cd": "EMPLOYEE"}
-    marks = {"primary_poc_ind": "N", "admin_ind": "N", "ctpat_mail_ind": "N"}
-    return "company_contact", {**plain, **marks, "added_at": "2016-01-01 00:00:00", "modified_at": "2016-01-01 00:00:00", **cells}
+    indicators = {"primary_poc_ind": "N", "admin_ind": "N", "ctpat_mail_ind": "N"}
+    return "company_contact", {**plain, **indicators, "added_at": "2016-01-01 00:00:00", "modified_at": "2016-01-01 00:00:00", **cells}
 
 
-def document(at: Place, number: int, **cells: Any) -> Row:
+def document(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns a document of the place's profile, without content."""
     plain = {"document_id": at.id(number), "library_cd": "PARTNER", "company_profile_id": at.profile, "file_name": f"trouble {number}.txt"}
     return "document", {**plain, "version_no": 1, "uploaded_at": "2020-01-01 00:00:00", "deleted_ind": "N", **cells}
 
 
-def content(at: Place, number: int) -> Row:
+def content(at: ProfileIds, number: int) -> Row:
     """Returns bytes for the anomaly document of the same number."""
     return "document_content", {"document_id": at.id(number), "content": f"Trouble document {at.id(number)}.".encode()}
 
 
-def signature(at: Place, number: int, **cells: Any) -> Row:
+def signature(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns a signature for the place's first entity, by the place's user."""
     plain = {"signature_id": at.id(number), "agreement_version_id": 2, "company_profile_id": at.profile, "entity_id": at.entity}
     return "agreement_signature", {
@@ -116,13 +116,13 @@ def signature(at: Place, number: int, **cells: Any) -> Row:
     }
 
 
-def security_profile(at: Place, number: int, **cells: Any) -> Row:
+def security_profile(at: ProfileIds, number: int, **cells: Any) -> Row:
     """Returns a security profile of the place's first model."""
     plain = {"security_profile_id": at.id(number), "security_model_id": at.model, "criteria_version_id": 3, "profile_year": 2019}
     return "security_profile", {**plain, "status_cd": "APPROVED", "current_ind": "N", **cells}
 
 
-def response(at: Place, number: int, yearly: int, **cells: Any) -> Row:
+def response(at: ProfileIds, number: int, yearly: int, **cells: Any) -> Row:
     """Returns a response in the anomaly security profile `yearly`."""
     plain = {
         "response_id": at.id(number),

@@ -95,8 +95,8 @@ def write_sqlite(made: Disguised, file: Path) -> None:
         for table in made.tables:
             listed = ", ".join([*(f'"{name}" {kind}' for name, kind in table.columns.items()), *_key_clause(table)])
             database.execute(f'CREATE TABLE "{table.name}" ({listed})')
-            marks = ", ".join("?" * len(table.columns))
-            database.executemany(f'INSERT INTO "{table.name}" VALUES ({marks})', table.rows)
+            placeholders = ", ".join("?" * len(table.columns))
+            database.executemany(f'INSERT INTO "{table.name}" VALUES ({placeholders})', table.rows)
         for view in made.views:
             database.execute(view)
         database.commit()
@@ -128,7 +128,7 @@ def write_csv(made: Disguised, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for table in made.tables:
         if "BYTEA" in table.columns.values():
-            columns = {name: [row[place] for row in table.rows] for place, name in enumerate(table.columns)}
+            columns = {name: [row[position] for row in table.rows] for position, name in enumerate(table.columns)}
             arrays = {
                 name: pa.array(cells, kinds.get(table.columns[name].partition("(")[0], pa.string)()) for name, cells in columns.items()
             }
@@ -146,9 +146,9 @@ def _server_type(kind: str) -> str:
 
 def _key_clause(table: Physical) -> list[str]:
     """The primary key, where the rows have one."""
-    places = [list(table.columns).index(name) for name in table.key]
-    keys = [tuple(row[place] for place in places) for row in table.rows]
-    if not places or len(set(keys)) < len(keys) or any(type(part) not in (int, str) for key in keys for part in key):
+    positions = [list(table.columns).index(name) for name in table.key]
+    keys = [tuple(row[position] for position in positions) for row in table.rows]
+    if not positions or len(set(keys)) < len(keys) or any(type(part) not in (int, str) for key in keys for part in key):
         return []
     listed = ", ".join(f'"{name}"' for name in table.key)
     return [f"PRIMARY KEY ({listed})"]
@@ -250,12 +250,12 @@ def _disguise_table(
     lines: list[str] = []
     columns: list[list[Any]] = []
     twin = [list(row) for row in rows]
-    for place, (column, declared) in enumerate(table.columns):
-        cells = [row[place] for row in rows]
+    for position, (column, declared) in enumerate(table.columns):
+        cells = [row[position] for row in rows]
         form = _form(folder, table, column, declared, cells, of_table, keys)
         form = _as_text(form, declared, cells) if texts else form
         for row, cell in zip(twin, form.twin if form.twin is not None else cells, strict=True):
-            row[place] = cell
+            row[position] = cell
         lines.append(f"{column} = {form.line}")
         if column in table.key:
             physical.key += [name for name, _, _ in form.columns]

@@ -1,6 +1,6 @@
-"""Who exists in a synthetic world: how many models, entities and users each profile has, and of what kind.
+"""The population of a generated portal: the number and types of models, entities and users of each profile.
 
-The shape of the whole world is a handful of integers per profile, so it is held at once; what hangs on it is made block by block.
+The whole shape is a few integers per profile and is held in memory; dependent rows are generated block by block.
 Positions count from 0; ids are positions + 1, in profile order, so that each block of profiles owns one range of every id.
 """
 
@@ -117,7 +117,7 @@ def member(shape: Shape, block: Block) -> Bools:
 def _models(seed: int, profile: Ints) -> Ints:
     """Models per profile: none 3%, one 84%, two 11%, three and more 2%; one profile of each 60 has none, one two, for certain (A1, A2)."""
     count = choose(seed, "profile.models", profile, (30, 840, 110, 12, 5, 3))
-    # The first sixty have a model each but that one: their troubles (see `anomalies`) happen to models.
+    # The first sixty have a model each except that one: their anomalies (see `anomalies`) occur in models.
     count = np.where((profile < 60) & (count == 0), 1, count)
     forced = np.select([profile % 60 == 11, profile % 60 == 23, profile % 60 == 24], [0, 2, 2], count)
     return forced.astype(np.int64)

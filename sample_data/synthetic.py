@@ -1,4 +1,4 @@
-"""Synthetic legacy worlds of any size: the published shapes, plus a small, deterministic share of trouble."""
+"""Generated legacy portals of any size: the published shapes, with a small, deterministic share of anomalies."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ from sample_data.write import Writer, writer
 
 # Which anomaly which profiles have (see `anomalies`). Positions 11, 23, 24 and 31 have a special shape too (see `shapes`,
 # `registry`); the numbers from 50 on are in `unreadable`.
-TROUBLES: Mapping[int, anomalies.Trouble] = {
+ANOMALIES: Mapping[int, anomalies.Anomaly] = {
     0: anomalies_companies.model_of_no_profile,
     1: anomalies_companies.entity_of_no_model,
     2: anomalies_companies.old_highway,
@@ -101,7 +101,7 @@ def write_synthetic(
             for tables in _portal2_tables(block, texts, files):
                 _append(portal2, tables, rows)
             _append(tc, compliance.accounts(block, texts), rows)
-            _append_troubles({"portal2": portal2, "tc": tc}, block, rows)
+            _append_anomalies({"portal2": portal2, "tc": tc}, block, rows)
             if progress is not None:
                 progress(min(first + BLOCK, profiles), profiles)
     return dict(rows)
@@ -126,8 +126,8 @@ def _portal2_tables(block: Block, texts: pa.Array, files: Path) -> Iterator[dict
     yield traffic.events(block)
 
 
-def _append_troubles(to: Mapping[str, Writer], block: Block, rows: Counter[str]) -> None:
-    for table, members in anomalies.rows_of(block, TROUBLES).items():
+def _append_anomalies(to: Mapping[str, Writer], block: Block, rows: Counter[str]) -> None:
+    for table, members in anomalies.rows_of(block, ANOMALIES).items():
         _append(to[contract.schema_of(table)], {table: rows_frame(table, members)}, rows)
     for table, members in unreadable.unreadable(block).items():
         rows[table] += to["portal2"].append_unreadable(table, members)

@@ -1,6 +1,6 @@
 """Rows that SQLite holds and PostgreSQL cannot: values that their column's type does not allow, invalid texts (E8, X2).
 
-They follow the same plan as `trouble`, and are left out where the target is PostgreSQL.
+They follow the same plan as `anomalies`, and are omitted on PostgreSQL.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sample_data import anomalies
-from sample_data.anomalies import Place, Row
+from sample_data.anomalies import ProfileIds, Row
 from sample_data.population import Block
 
 
@@ -24,7 +24,7 @@ def unreadable(block: Block) -> dict[str, list[Mapping[str, Any]]]:
     return anomalies.rows_of(block, KINDS)
 
 
-def bad_texts(at: Place) -> Iterator[Row]:
+def bad_texts(at: ProfileIds) -> Iterator[Row]:
     """E8: U+0000, invalid UTF-8, a surrogate, a BLOB in a text column that is a valid text, and one that is not."""
     yield anomalies.security_profile(at, 1)
     texts = ("zero\0character", Undecodable(b"Latin-1: \xe9"), Undecodable(b"half a pair: \xed\xa0\xbd"), "naïve".encode(), b"\xff\xfe\x00")
@@ -34,7 +34,7 @@ def bad_texts(at: Place) -> Iterator[Row]:
     yield "document_content", {"document_id": at.id(1), "content": "a text where bytes belong"}
 
 
-def bad_dates(at: Place) -> Iterator[Row]:
+def bad_dates(at: ProfileIds) -> Iterator[Row]:
     """X2: dates that do not exist in the calendar, in nullable columns; other spellings that can be read."""
     for number, due in enumerate(("2023-02-30", "", "31.12.2022", 20230101, "2023-01-01 00:00:00", "tomorrow"), 1):
         yield anomalies.security_profile(at, number, due_dt=due)
@@ -42,7 +42,7 @@ def bad_dates(at: Place) -> Iterator[Row]:
     yield anomalies.contact(at, 2, user_id=None, removed_at="2023-01-01T00:00:00.123456Z")
 
 
-def bad_mandatory_values(at: Place) -> Iterator[Row]:
+def bad_mandatory_values(at: ProfileIds) -> Iterator[Row]:
     """X2: unreadable values in mandatory columns or references: held."""
     yield anomalies.model(at, 1)
     yield anomalies.entity(at, 1, created_at="long ago")
@@ -56,7 +56,7 @@ def bad_mandatory_values(at: Place) -> Iterator[Row]:
     yield anomalies.content(at, 7)
 
 
-def bad_keys(at: Place) -> Iterator[Row]:
+def bad_keys(at: ProfileIds) -> Iterator[Row]:
     """X2: keys that are null, texts, fractions, or equal after normalisation."""
     task = {"company_profile_id": at.profile, "task_kind_cd": "LOST_KEY", "due_dt": "2023-09-20"}
     yield "portal_task", {**task, "task_id": None}
@@ -69,7 +69,7 @@ def bad_keys(at: Place) -> Iterator[Row]:
     yield "highway_crossing", {"entity_id": at.entity, "port_cd": Undecodable(b"9\xff")}
 
 
-def bad_lengths(at: Place) -> Iterator[Row]:
+def bad_lengths(at: ProfileIds) -> Iterator[Row]:
     """X2: texts longer than their columns, nullable and mandatory; an address that case-folding makes too long."""
     address = {
         "address_id": at.id(1),
@@ -87,4 +87,4 @@ def bad_lengths(at: Place) -> Iterator[Row]:
     yield anomalies.contact(at, 1)
 
 
-KINDS: Mapping[int, anomalies.Trouble] = {50: bad_texts, 51: bad_dates, 52: bad_mandatory_values, 53: bad_keys, 54: bad_lengths}
+KINDS: Mapping[int, anomalies.Anomaly] = {50: bad_texts, 51: bad_dates, 52: bad_mandatory_values, 53: bad_keys, 54: bad_lengths}

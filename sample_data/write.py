@@ -33,17 +33,17 @@ class SqliteWriter:
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Appends the rows to `table`."""
-        marks = ", ".join("?" * rows.num_columns)
+        placeholders = ", ".join("?" * rows.num_columns)
         names = ", ".join(rows.column_names)
         columns = [_sqlite_values(column) for column in rows.columns]
-        self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", zip(*columns, strict=True))
+        self.connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({placeholders})", zip(*columns, strict=True))
 
     def append_unreadable(self, table: str, rows: Sequence[Mapping[str, object]]) -> int:
         """Appends all rows and returns their number: SQLite holds values of any type."""
         for row in rows:
-            marks = ", ".join("CAST(? AS TEXT)" if isinstance(value, Undecodable) else "?" for value in row.values())
+            placeholders = ", ".join("CAST(? AS TEXT)" if isinstance(value, Undecodable) else "?" for value in row.values())
             values = [value.content if isinstance(value, Undecodable) else value for value in row.values()]
-            self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", values)
+            self.connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({placeholders})", values)
         return len(rows)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 # How long an example takes says something of the machine, which has other things to do, and nothing of us.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,7 +35,7 @@ _QUICK = (
     "unit/placement",
     "unit/project",
     "unit/runfolder/test_events.py",
-    "unit/runfolder/test_room.py",
+    "unit/runfolder/test_disk_space.py",
     "unit/system",
     "verifier/test_reconcile_spec.py",
     "cli/test_cli.py",
@@ -47,8 +47,8 @@ _MIGRATED = {"cast", "published", "checked", "_checked", "_published", "postgres
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
-        place = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
-        named = place.startswith(_QUICK) and not any(word in item.nodeid for word in _NOT_QUICK)
+        path = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        named = path.startswith(_QUICK) and not any(word in item.nodeid for word in _NOT_QUICK)
         if named and not _MIGRATED & set(getattr(item, "fixturenames", ())):
             item.add_marker("quick")
 
@@ -96,12 +96,12 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def _checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cast, with all steps done up to the checks; every path is relative to the folder, so that a copy of it is a night of its own."""
+    """The cast, with all steps done up to the checks; every path is relative to the folder, so that a copy of it is a workspace of its own."""
     folder = tmp_path_factory.mktemp("checked")
     write_cast(folder / "legacy")
-    night = Night(folder)
+    workspace = Workspace(folder)
     for step in ("extract", "split", "reattach", "check"):
-        done = night.command(step)
+        done = workspace.command(step)
         assert done.code == 0, done.err
     return folder
 
@@ -109,29 +109,29 @@ def _checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def _published(tmp_path_factory: pytest.TempPathFactory, _checked: Path) -> Path:
     """The same, published, reconciled and reported by `run`."""
-    folder = tmp_path_factory.mktemp("published") / "night"
+    folder = tmp_path_factory.mktemp("published") / "cutover"
     _copy(_checked, folder)
-    done = Night(folder).command("run")
+    done = Workspace(folder).command("run")
     assert done.code == 0, done.err
     return folder
 
 
 @pytest.fixture(scope="session")
-def cast(_published: Path) -> Night:
+def cast(_published: Path) -> Workspace:
     """The cast as `run` published it: for looking only."""
-    return Night(_published)
+    return Workspace(_published)
 
 
 @pytest.fixture
-def published(tmp_path: Path, _published: Path) -> Night:
+def published(tmp_path: Path, _published: Path) -> Workspace:
     """A copy of it that may be changed."""
-    return Night(_copy(_published, tmp_path / "night"))
+    return Workspace(_copy(_published, tmp_path / "cutover"))
 
 
 @pytest.fixture
-def checked(tmp_path: Path, _checked: Path) -> Night:
+def checked(tmp_path: Path, _checked: Path) -> Workspace:
     """A copy of the cast before `load`."""
-    return Night(_copy(_checked, tmp_path / "night"))
+    return Workspace(_copy(_checked, tmp_path / "cutover"))
 
 
 def _copy(folder: Path, to: Path) -> Path:

@@ -183,12 +183,12 @@ def _failure(error: BaseException) -> _Failure:
             return _Failure(1, "IO", f"{error.strerror}{where}.{_publication(error)}", f"Correct that. {_AGAIN}")
     # Not the error's text: a database or a library may put values into it.
     last = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
-    own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), place)
+    location = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
+    own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), location)
     return _Failure(
         1,
         "FAULT",
-        f"Internal error: {type(error).__name__} in {own} ({place}){_about(error)}.{_publication(error)}",
+        f"Internal error: {type(error).__name__} in {own} ({location}){_about(error)}.{_publication(error)}",
         f"Report this line. {_AGAIN}",
     )
 

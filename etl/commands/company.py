@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.commands.lookups import published, target_url
 from etl.options import Options
-from etl.places import of_run, refuse_overlap
+from etl.path_overlap import of_run, refuse_overlap
 from etl.report.company import write_companies
 from etl.report.company_letter import LetterHead, earlier_letters
 from etl.runfolder.folder import open_readonly
@@ -22,4 +22,4 @@ def letters(
     with published(options):  # the store of that run, or any new store
         refuse_overlap(of_run(options, open_readonly(options.run).settings) if options.run else options, ("--folder", folder))
         written = write_companies(target_url(options), folder, profile, options.source, read_mappings(options.mappings), head)
-    return {"folder": str(folder), "files": [place.name for place in written]}
+    return {"folder": str(folder), "files": [path.name for path in written]}

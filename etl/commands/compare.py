@@ -12,7 +12,7 @@ import polars as pl
 
 from etl.errors import Refused, WrongUsage
 from etl.options import Options
-from etl.places import of_run, refuse_overlap
+from etl.path_overlap import of_run, refuse_overlap
 from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts_of
@@ -45,7 +45,7 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
         for run in runs:
             refuse_overlap(of_run(replace(options, run=run), open_readonly(run).settings), ("--out", out))
     mappings = read_mappings(options.mappings)
-    known = [_read(run, mappings, f"{place} {run.name}") for place, run in enumerate(runs, 1)]
+    known = [_read(run, mappings, f"{number} {run.name}") for number, run in enumerate(runs, 1)]
     numbers, keys = _numbers(known), _keys(known)
     goals = _goals(known)
     described: list[dict[str, Any]] = [
@@ -59,13 +59,13 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
         for run in known
     ]
     document = {"version": VERSION, "runs": described, "numbers": numbers.to_dicts(), "keys": keys.to_dicts(), "goals": goals}
-    place = PrivateFolder(out or runs[-1] / "compare")
-    place.write("compare.csv", csv_bytes(_as_lines(numbers, goals, keys, known)))
-    place.write("compare.json", (json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
-    place.write("compare.html", as_comparison_page(described, numbers, keys, goals).encode())
+    output = PrivateFolder(out or runs[-1] / "compare")
+    output.write("compare.csv", csv_bytes(_as_lines(numbers, goals, keys, known)))
+    output.write("compare.json", (json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())
+    output.write("compare.html", as_comparison_page(described, numbers, keys, goals).encode())
     changed = numbers.filter(pl.any_horizontal(pl.col(run.name).ne_missing(pl.col(known[0].name)) for run in known[1:]))
     return {
-        "folder": str(place.path),
+        "folder": str(output.path),
         "runs": described,
         "numbers": numbers.height,
         "goals": goals,

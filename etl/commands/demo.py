@@ -78,20 +78,20 @@ def _write_foreign(options: Options, profiles: int, seed: int) -> dict[str, Any]
         raise MigrationError(f"--adapter: {options.adapter} is not empty.", "Give another folder: no adapter is overwritten.")
     files = Path(needed(options.files, "--files", "a folder for the old file share"))
     urls = {"portal2": needed(options.source, "--source", "a SQLite file"), "tc": needed(options.tc, "--tc", "a SQLite file")}
-    places = {}
+    paths = {}
     for folder, url in urls.items():
         if backend(url) != "sqlite":
             raise WrongUsage("A foreign world can only be written into SQLite files.", "Give sqlite:// URLs.")
         _reached(f"--{'source' if folder == 'portal2' else 'tc'}", url)
-        places[folder] = Path(str(database_identity(url)[1]))
-        if places[folder].exists():
-            raise MigrationError(f"{places[folder].name} already exists.", "Give names of files that do not exist yet.")
+        paths[folder] = Path(str(database_identity(url)[1]))
+        if paths[folder].exists():
+            raise MigrationError(f"{paths[folder].name} already exists.", "Give names of files that do not exist yet.")
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
         plain = {folder: Path(scratch) / f"{folder}.sqlite" for folder in urls}
         rows = write_synthetic(sqlite_url(plain["portal2"]), sqlite_url(plain["tc"]), files, profiles, seed)
-        for folder, place in places.items():
+        for folder, path in paths.items():
             made = disguised(plain[folder], folder)
-            write_sqlite(made, place)
+            write_sqlite(made, path)
             write_adapter(made, options.adapter)
     return {"rows": rows, "total": sum(rows.values()), "profiles": profiles, "seed": seed}
 

@@ -13,7 +13,7 @@ from typing import Any
 from etl.databases import backend, database_identity
 from etl.databases.postgresql.transport import is_here
 from etl.errors import MigrationError, Refused
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.options import Options
 from etl.pipeline.preflight import Plan
 from etl.pipeline.runner import planned
@@ -152,8 +152,8 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
         return
     needs: dict[Path, int] = {}
 
-    def need(place: Path, size: int) -> None:
-        there = next(folder for folder in (place.absolute(), *place.absolute().parents) if folder.is_dir())
+    def need(path: Path, size: int) -> None:
+        there = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.is_dir())
         needs[there] = needs.get(there, 0) + size
 
     if options.run is not None:
@@ -162,13 +162,13 @@ def _disks(options: Options, plan: Plan | None) -> Iterator[Finding]:
         need(folder_of(options.objects, "--objects"), plan.documents_bytes)
     if options.target is not None and backend(options.target) == "sqlite":
         need(Path(str(database_identity(options.target)[1])).parent, 2 * plan.loaded_bytes)
-    for place, size in needs.items():
-        free = shutil.disk_usage(place).free
+    for path, size in needs.items():
+        free = shutil.disk_usage(path).free
         state = "no" if free < size else "warning" if free < 2 * size else "ok"
         yield Finding(
             state,
             "disk",
-            f"{place.name or place}: {free:,} bytes are free, about {size:,} are needed",
+            f"{path.name or path}: {free:,} bytes are free, about {size:,} are needed",
             "Free space, or give another path." if state != "ok" else "",
         )
 

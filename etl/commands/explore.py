@@ -17,7 +17,7 @@ from etl.commands.lookups import published, target_url
 from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
-from etl.places import of_run, refuse_overlap
+from etl.path_overlap import of_run, refuse_overlap
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
 from mappings.model import Mappings
@@ -189,14 +189,14 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))
 
     def file_of(sha256: str) -> Path | None:
-        place = scratch / sha256
-        if not place.exists():
+        path = scratch / sha256
+        if not path.exists():
             if store.size(sha256) is None:
                 return None
             while sum(1 for _ in scratch.iterdir()) >= 32:  # limited: the oldest file is removed
                 min(scratch.iterdir(), key=lambda old: old.stat().st_mtime).unlink(missing_ok=True)
-            store.copy(sha256, place)
-        return place
+            store.copy(sha256, path)
+        return path
 
     return file_of
 

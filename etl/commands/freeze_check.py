@@ -28,7 +28,7 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
     mappings = read_mappings(options.mappings)
     with sources_of(options) as sources:
         known = refuse_hidden(sources, mappings, deep=False)
-        before = {portal: source.mark() for portal, source in sources.items()}
+        before = {portal: source.freeze_mark() for portal, source in sources.items()}
         counts = {portal: {m.table: source.count(m.table) for m in mappings.of(portal)} for portal, source in sources.items()}
     time.sleep(seconds)
     portals = []

@@ -95,11 +95,11 @@ def _here(run: Path, known: str) -> str:
     """Returns the store of a run's start: a rehearsal's is in its folder, also after a move; a relative path starts at the folder of the run's start."""
     if not known.startswith("sqlite:///"):
         return known
-    place = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
-    own = run / layout.REHEARSAL / place.name
-    if place.parent.name == layout.REHEARSAL and own.is_file():
+    path = Path(urllib.parse.unquote(known.removeprefix("sqlite:///")))
+    own = run / layout.REHEARSAL / path.name
+    if path.parent.name == layout.REHEARSAL and own.is_file():
         return f"sqlite:///{urllib.parse.quote(str(own.absolute()))}"
-    if not place.is_absolute() and not place.is_file():
+    if not path.is_absolute() and not path.is_file():
         message = f"There is no file behind {known}: the run's store has a path relative to the folder in which the run was started."
         raise MigrationError(message, "Run the command from that folder, or give --target.")
     return known

@@ -36,7 +36,7 @@ def purge(options: Options, yes: bool) -> dict[str, Any]:
         folder.record("purge", "stage files removed", {}, {"files": removed, "bytes": size})
         if still := _others(folder.path):
             raise MigrationError(f"Not everything could be removed: {still[0]} and {len(still) - 1:,} more.", "Remove these files by hand.")
-        left = sorted(place.relative_to(folder.path).as_posix() for place in folder.path.rglob("*") if place.is_file())
+        left = sorted(path.relative_to(folder.path).as_posix() for path in folder.path.rglob("*") if path.is_file())
     return {"run": str(run), "removed": removed, "bytes": size, "left": left}
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from etl.commands.lookups import published
 from etl.errors import MigrationError
 from etl.options import Options, needed_run
-from etl.places import of_run, refuse_overlap
+from etl.path_overlap import of_run, refuse_overlap
 from etl.readiness.gather import work_lists
 from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
@@ -54,15 +54,15 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
         **({"since": changes} if changes is not None else {}),
         **({"activation": lists.activation} if names else {}),
     }
-    place = PrivateFolder(out or folder_of_run / "readiness")
+    output = PrivateFolder(out or folder_of_run / "readiness")
     for name, frame in tables.items():
-        place.write(f"{name}.csv", csv_bytes(frame))
+        output.write(f"{name}.csv", csv_bytes(frame))
     more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))
-    place.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more}, run["made_at"]))
-    place.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
-    place.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
+    output.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more}, run["made_at"]))
+    output.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
+    output.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
     return {
-        "folder": str(place.path),
+        "folder": str(output.path),
         "lines": {name: frame.height for name, frame in tables.items()},
         "weights": {weight: lists.points.filter(pl.col("weight_cd") == weight).height for weight in ("critical", "attention", "info")},
         "points": dict(lists.points.group_by("point_cd").len().sort("point_cd").iter_rows()),

@@ -28,12 +28,12 @@ def run_with_rehearsal(options: Options, steps: tuple[str, ...], reporter: Progr
 
 def write(options: Options, run: Path) -> list[str]:
     """Writes the outputs and returns them as sentences; replaces those of an earlier start of the same rehearsal, except its key."""
-    place = run / layout.REHEARSAL
-    for old in (place / "letters", place / "evidence"):
+    folder = run / layout.REHEARSAL
+    for old in (folder / "letters", folder / "evidence"):
         shutil.rmtree(old, ignore_errors=True)
-    written = letters(options, None, place / "letters")
-    drawn = sample(options, SAMPLE_SIZE, SAMPLE_SEED, free_name(place / "sample-audit.csv"))
-    packed = pack(options, place / "evidence", place / "evidence.pem")
+    written = letters(options, None, folder / "letters")
+    drawn = sample(options, SAMPLE_SIZE, SAMPLE_SEED, free_name(folder / "sample-audit.csv"))
+    packed = pack(options, folder / "evidence", folder / "evidence.pem")
     return [
         f"{len(written['files']):,} letters in {written['folder']}",
         f"{drawn['rows']:,} rows to review in {drawn['file']}",

@@ -52,8 +52,8 @@ class Origins:
                 number = _number(key)
                 if number is None:
                     return NEVER
-                mark = tag(into.table, mapping.portal, mapping.table)
-                return self._store.among(name, self._ids(mark, number, into.per == "once"))
+                table_tag = tag(into.table, mapping.portal, mapping.table)
+                return self._store.among(name, self._ids(table_tag, number, into.per == "once"))
             case "legacy_key":
                 return Condition("legacy_key = ?", (key,))
             case "constant" if name in ("legacy_portal_cd", "group_kind_cd"):
@@ -88,9 +88,9 @@ class Origins:
             return NEVER
         return self._store.among(column, self._ids(tag(target, portal, maker.table), number, maker.block(target).per == "once"))
 
-    def _ids(self, mark: str, key: int, once: bool) -> list[str]:
+    def _ids(self, table_tag: str, key: int, once: bool) -> list[str]:
         """Returns the possible ids of this key's rows: one for each account, and one without an account."""
-        return [row_id(mark, key), *(() if once else (row_id(mark, key, entity) for entity in self._entities))]
+        return [row_id(table_tag, key), *(() if once else (row_id(table_tag, key, entity) for entity in self._entities))]
 
     def _once(self, mapping: TableMapping, target: str, key: str) -> str:
         own = any(into.table == target for into in mapping.into)  # a group refers to the group made from the same source row

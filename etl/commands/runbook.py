@@ -10,9 +10,9 @@ from typing import Any
 from etl.databases import backend, redacted_url
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
+from etl.path_overlap import refuse_overlap
 from etl.pipeline.forecast import Forecast, Span, earlier_runs, forecast, kinds_of
 from etl.pipeline.runner import planned
-from etl.places import refuse_overlap
 from etl.report.runbook_page import as_runbook_html, as_runbook_markdown
 from etl.runfolder import layout
 from etl.system.private_folder import PrivateFolder
@@ -74,9 +74,9 @@ def runbook(options: Options, config: Path | None, out: Path, earlier: list[Path
         "from": ", ".join(expected.source) or "a probe of this machine; a rehearsal gives a better forecast",
     }
     refuse_overlap(options, ("--out", out))
-    place = PrivateFolder(out, "--out")
-    place.write("runbook.md", as_runbook_markdown(stages, facts).encode())
-    place.write("runbook.html", as_runbook_html(stages, facts).encode())
+    output = PrivateFolder(out, "--out")
+    output.write("runbook.md", as_runbook_markdown(stages, facts).encode())
+    output.write("runbook.html", as_runbook_html(stages, facts).encode())
     return {
         "folder": str(out),
         "files": ["runbook.html", "runbook.md"],

@@ -28,9 +28,9 @@ from etl.domain.masking import masked
 from etl.domain.typed_values import texts_of
 from etl.errors import MigrationError, Refused
 from etl.options import Options, needed_run
+from etl.path_overlap import of_run, refuse_overlap
 from etl.placement.row_placement import keys
 from etl.placement.stage_tables import frames
-from etl.places import of_run, refuse_overlap
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.stage_file_io import write_durably
@@ -83,22 +83,22 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     return {"file": str(out), "rows": len(drawn), "risky": risky, "seed": seed, "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def free_name(place: Path) -> Path:
+def free_name(path: Path) -> Path:
     """Returns the first free path; removes an unticked sample, keeps a ticked one and appends a number."""
     for number in range(1, 1_000):
-        chosen = place if number == 1 else place.with_stem(f"{place.stem}-{number}")
+        chosen = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
         if not os.path.lexists(chosen):
             return chosen
         if not _is_ticked(chosen):
             chosen.unlink()
             return chosen
-    raise Refused(f"{place} and 998 others already exist.", "Remove the files that are no longer needed.")
+    raise Refused(f"{path} and 998 others already exist.", "Remove the files that are no longer needed.")
 
 
-def _is_ticked(place: Path) -> bool:
+def _is_ticked(path: Path) -> bool:
     """Returns whether the file is anything but an unchanged sample."""
     try:
-        with place.open(encoding="utf-8-sig", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             return next(rows, None) != list(HEADER) or any(row[-1:] != [""] for row in rows)
     except (OSError, UnicodeDecodeError, csv.Error):

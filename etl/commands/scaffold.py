@@ -13,8 +13,8 @@ from etl.databases.files.source import FolderSource
 from etl.databases.registry import open_source
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
+from etl.path_overlap import refuse_overlap
 from etl.pipeline.sources import NAMES
-from etl.places import refuse_overlap
 from etl.present.draft import OPEN, SURE, TableDraft, drafted, quoted_text
 from etl.present.grammar import adapter_with_problems
 from etl.present.scan import SECRET, VERSION, scan

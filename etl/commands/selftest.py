@@ -29,15 +29,15 @@ def selftested(size: int, seed: int, reporter: ProgressReporter) -> dict[str, An
 
     of_adapters = min(size // 5, _OF_ADAPTERS)
     with tempfile.TemporaryDirectory(prefix="portal-migrate-") as scratch:
-        place = Path(scratch)
-        world = write_cast(place / "legacy")
+        scratch_folder = Path(scratch)
+        world = write_cast(scratch_folder / "legacy")
         options = Options(
             source=world.source,
             tc=world.tc,
             files=str(world.files),
-            target=sqlite_url(place / "portal3.sqlite"),
-            objects=str(place / "objects"),
-            run=place / "run",
+            target=sqlite_url(scratch_folder / "portal3.sqlite"),
+            objects=str(scratch_folder / "objects"),
+            run=scratch_folder / "run",
             freeze=FREEZE,
         )
         for step in (*layout.BEFORE_LOAD, "load"):
@@ -53,8 +53,8 @@ def selftested(size: int, seed: int, reporter: ProgressReporter) -> dict[str, An
                 seed,
                 lambda done, total: reporter.progress("selftest", done, total, "faults"),
             )
-            disguise(place / "legacy", place / "foreign")
-            planted, seen, alarms = adapter_faults(place / "foreign", of_adapters, seed)
+            disguise(scratch_folder / "legacy", scratch_folder / "foreign")
+            planted, seen, alarms = adapter_faults(scratch_folder / "foreign", of_adapters, seed)
     kinds = [
         {"kind": name, "planted": kind.planted, "found": kind.found, "named": kind.named} for name, kind in sorted(score.by_kind.items())
     ]

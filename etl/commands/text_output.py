@@ -1,4 +1,4 @@
-"""Answers for people: rich tables on stdout; data is always plain text, never markup, and control characters appear as escapes."""
+"""Results of commands as text on stdout, and which function prints the result of which command."""
 
 from __future__ import annotations
 
@@ -6,189 +6,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from etl.system.terminal import Screen
-from etl.system.visible import visible
-
-
-def plain(value: object) -> Text:
-    """Returns the value as text; control, bidi and other invisible characters as escapes."""
-    text = "" if value is None else f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-    return Text(visible(text))
-
-
-def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
-    """Returns a table of plain values."""
-    made = Table(title=plain(title), title_justify="left", header_style="bold")
-    for number, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
-        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(plain(cell) for cell in row))
-    return made
-
-
-def _console() -> Console:
-    # Sentences are not wrapped: people and grep read them. Without a terminal there is no width.
-    return Screen(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
-
-
-def show_report(report: dict[str, Any]) -> None:
-    from etl.report.terminal import show
-
-    show(report, _console())
-
-
-def show_step(data: dict[str, Any]) -> None:
-    console = _console()
-    spent = f" ({data['facts']['seconds']:.1f} s)" if console.is_terminal and "seconds" in data["facts"] else ""  # stderr omits it then
-    console.print(plain(f"{data['step']}: {data['facts'].get('sentence', 'not done')}{spent}"))
-    show_goals(console, data.get("goals") or [])
-    if "changes" in data:
-        show_changes(console, data)
-    show_asked(console, data.get("approval"))
-    if "next" in data:  # not after a failure, which names the next step
-        console.print(f"next: {data['next']}" if data["next"] else "all steps are done")
-
-
-def show_goals(console: Console, goals: list[dict[str, Any]]) -> None:
-    """Shows the signed goals: what each counts, which step judges it, and the result, once it is judged."""
-    from etl.runfolder.acceptance_file import limit, value
-
-    words = {True: "met", False: "missed", None: "open"}
-    rows: list[list[object]] = []
-    for goal in goals:
-        state = "waived" if goal["met"] is False and goal["waiver"] else words[goal["met"]]
-        when = "before publishing" if goal["judged"] == "check" else "after publishing"
-        found = value(goal, goal["actual"], goal["total"]) if goal["actual"] is not None else ""
-        rows.append([goal["goal"], goal["subject"], limit(goal), when, state, found])
-    if rows:
-        console.print(table("Goals", ["goal", "what is counted", "signed", "judged", "answer", "found"], rows))
-
-
-def show_changes(console: Console, data: dict[str, Any]) -> None:
-    """Shows, by table, what the load will insert, update and remove, or why that is unknown."""
-    if data["changes"] is None:
-        if data["changes_unknown"]:
-            console.print(plain(f"unknown what the load will change: {data['changes_unknown']}"))
-        return
-    words = ("insert", "update", "remove")
-    rows: list[list[object]] = [
-        [name, *(change[word] for word in words)] for name, change in data["changes"].items() if any(change.values())
-    ]
-    if rows:
-        console.print(table("What the load will change in the new store", ["table", *(f"to {word}" for word in words)], rows))
-    else:
-        console.print("the load will not change any row of the new store")
-
-
-def show_asked(console: Console, approval: dict[str, Any] | None) -> None:
-    """Shows whose approval the run needs and for which digest; nothing where it needs none."""
-    if approval is not None:
-        what = f"digest {approval['digest']}" if approval["digest"] else "a digest that check prints once --target is given"
-        console.print(plain(f"approval by {approval['by']} of {what}: {'given ' + approval['at'] if approval['at'] else 'not given'}"))
-
-
-def show_plan(data: dict[str, Any]) -> None:
-    console = _console()
-    console.print(table("Rows to read", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
-    console.print(table("Retired columns", ["column", "reason"], [[name, reason] for name, reason in data["retired"].items()]))
-    for option, rights in data["rights"].items():
-        for sentence in rights["excess"]:
-            console.print(plain(f"rights: {option}: role {rights['role']} {sentence}: more than required"))
-        if rights["role"] and not rights["excess"]:
-            console.print(plain(f"rights: {option}: role {rights['role']} has the required rights and no others"))
-    show_conditions(console, data["conditions"])
-    for sentence in data["beside"]:
-        console.print(plain(f"target: {sentence}: outside the contract; not blocking"))
-    for sentence in data["foreseen"]:
-        console.print(plain(f"target: {sentence}"))
-    show_goals(console, data["goals"])
-    for goal in data["goals"]:
-        if goal["waiver"] is not None:
-            console.print(plain(f"goal {goal['goal']} may be missed: waived by {goal['waiver']['by']} on {goal['waiver']['on']}"))
-    if data["decisions_template"]:
-        console.print("waiting for decisions (template for --decisions; fill in, and remove what is not decided):")
-        for line in data["decisions_template"].splitlines():
-            console.print(plain(line), soft_wrap=True)
-    console.print(f"steps: {', '.join(data['steps'])}")
-    console.print(f"snapshot: {', '.join(f'{portal}: {level}' for portal, level in data['levels'].items())}")
-    console.print(
-        f"space: about {sum(data['staged'].values()):,} bytes in the run's folder, {data['loaded_bytes']:,} in the new store,"
-        f" {data['documents_bytes']:,} of documents in the object store"
-    )
-    spans, whole = data["forecast"]["steps"], data["forecast"]["whole"]
-    console.print(f"time by step: {', '.join(f'{step} {_seconds(span)}' for step, span in spans.items())}")
-    source = data["forecast"]["source"]
-    console.print(
-        plain(
-            f"time: {_seconds(whole)} ({'from ' + ', '.join(source) if source else 'from a probe of this machine; a rehearsal gives a better forecast'})"
-        )
-    )
-    for portal, counts in data["presented"].items():
-        physical = ", ".join(f"{counts[f'physical_{word}']:,} {word}" for word in ("used", "retired", "ignored"))
-        contract = f"{counts['contract_presented']:,} presented, {counts['contract_absent']:,} absent"
-        rows = f"{counts['rows_presented']:,} presented, {counts['rows_left_out']:,} left out by rest"
-        console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
-    for sentence in data["unlisted_codes"]:
-        console.print(plain(f"adapter: {sentence}"))
-    for sentence in data["foreign_values"]:
-        console.print(plain(f"values: {sentence}"), soft_wrap=True)
-    if data["will_be_held"]:
-        held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
-        console.print(
-            table("Rows with values that do not fit (held, or loaded with null and held as well)", ["table", "column", "rows"], held)
-        )
-    console.print(f"coverage {data['coverage']}")
-
-
-def show_conditions(console: Console, conditions: dict[str, dict[str, list[str]]]) -> None:
-    """Shows, for each old portal, what is not read, what is read differently from how it is stored, and what could not be ruled out."""
-    for portal, known in conditions.items():
-        for word, sentences in (("not read", known["beside"]), ("note", known["notes"]), ("not ruled out", known["not_ruled_out"])):
-            for sentence in sentences:
-                console.print(plain(f"{word}: {portal}: {sentence}"))
-
-
-def _seconds(span: dict[str, float]) -> str:
-    """Returns `42 s (38 to 47)`; one decimal below ten seconds."""
-    digits = 1 if span["seconds"] < 10 else 0
-    return f"{span['seconds']:,.{digits}f} s ({span['low']:,.{digits}f} to {span['high']:,.{digits}f})"
-
-
-def show_status(data: dict[str, Any]) -> None:
-    rows: list[list[object]] = [[s["step"], s["state"], s["started"], s["seconds"], s["rows"], s["sentence"]] for s in data["steps"]]
-    console = _console()
-    console.print(table(f"Run {data['run']}", ["step", "state", "started", "seconds", "rows", "result"], rows))
-    console.print(plain(data["store"]))
-    show_asked(console, data["approval"])
-    if data["purged"]:
-        console.print("purged: the stage files were removed; the evidence of the run is kept")
-        console.print("next: portal-migrate evidence pack, or a new run folder")
-        return
-    if data["at_work"] is not None:
-        now = data["at_work"]
-        share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
-        console.print(plain(f"running since {now['since']}: {now['what']}, {now['done']:,}{share}"))
-        if now["late"]:
-            console.print(f"{now['step']} takes longer than in {', '.join(now['forecast_from'])}")
-        for what, ends in ((now["step"], now["step_ends"]), ("the run", now["run_ends"])):
-            if ends is not None:
-                by = f", by {', '.join(now['forecast_from'])}" if now["forecast_from"] else ", by its progress"
-                console.print(plain(f"{what} will end about {ends[0]} ({ends[1][11:19]} to {ends[2][11:19]}{by})"))
-        return
-    if any(s["state"] == "failed" for s in data["steps"]):
-        console.print("next: read report/report.md of the run's folder (`portal-migrate report` writes it)")
-        return
-    missing = [s["step"] for s in data["steps"] if s["state"] != "done"]
-    console.print("all steps are done" if not missing else f"next: {missing[0]}")
+from etl.commands.run_output import show_plan, show_reconcile, show_report, show_rollback, show_status, show_step
+from etl.commands.text_tables import plain, standard_output, table
 
 
 def show_trace(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints the new rows, holds, flags and decisions of a source row, or the source rows of an account."""
+    console = standard_output()
     if "account" in data:
         account = data["account"]
         console.print(plain(f"account {account['number']}: {account['legal_name']}, {account['business_type_cd']}, {account['status_cd']}"))
@@ -220,7 +44,8 @@ def show_trace(data: dict[str, Any]) -> None:
 
 
 def show_picker(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints the profiles that a person's users reached before and the accounts that the login sees now."""
+    console = standard_output()
     console.print(f"before: profiles {', '.join(map(str, data['before'])) or 'none'} (users {', '.join(data['users']) or 'none'})")
     columns = ["account_number", "legal_name", "account_label", "business_type_cd", "status_cd", "tier_cd", "legacy_profile_id"]
     console.print(
@@ -229,34 +54,16 @@ def show_picker(data: dict[str, Any]) -> None:
     console.print(f"{len(data['after']):,} accounts to pick from, {data['hidden']:,} not visible to trade; login {data['status']}")
 
 
-def show_reconcile(data: dict[str, Any]) -> None:
-    console = _console()
-    columns = ["table", "kind", "legacy_key", "account_number", "column"]
-    if data["differences"]:
-        console.print(table("Differences", columns, [[row.get(c) for c in columns] for row in data["differences"]]))
-    for portal, sentences in data["not_ruled_out"].items():
-        for sentence in sentences:
-            console.print(plain(f"not ruled out: {portal}: {sentence}"))
-    console.print({"equal": "old and new are equal"}.get(data["answer"], f"{data['answer']}: {data['total']:,} differences"))
-
-
-def show_rollback(data: dict[str, Any]) -> None:
-    console = _console()
-    console.print(
-        f"{data['run_id']} rolled back: {data['removed']:,} rows removed, {data['restored']:,} restored, {data['objects']:,} objects removed"
-    )
-    if data["kept"]:
-        console.print(plain(f"{data['kept']:,} objects kept, because other stores refer to this object store: {', '.join(data['others'])}"))
-
-
 def show_sample(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints the rows written to each table of the sample portals."""
+    console = standard_output()
     console.print(table("Rows written", ["table", "rows"], [[name, rows] for name, rows in data["rows"].items()]))
     console.print(f"{data['total']:,} rows for {data['profiles']:,} profiles, seed {data['seed']}")
 
 
 def show_purge(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints how much was removed, and the files that are left in the run's folder."""
+    console = standard_output()
     console.print(f"{data['removed']:,} files removed, {data['bytes']:,} bytes; the evidence of the migration is left in the run's folder:")
     for name in data["left"]:
         console.print(plain(f"  {name}"))
@@ -264,7 +71,8 @@ def show_purge(data: dict[str, Any]) -> None:
 
 
 def show_freeze(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints, for each portal, the tables that changed within the time observed and the sessions that can write."""
+    console = standard_output()
     for entry in data["portals"]:
         console.print(plain(f"{entry['portal']}: {'changed: ' + ', '.join(entry['changed']) if entry['changed'] else 'no table changed'}"))
         for sentence in entry["writers"]:
@@ -276,7 +84,8 @@ def show_freeze(data: dict[str, Any]) -> None:
 
 
 def show_pack(data: dict[str, Any]) -> None:
-    _console().print(
+    """Prints the bundle's path, Merkle root and public key."""
+    standard_output().print(
         plain(
             f"{data['files']:,} files packed and signed into {data['bundle']}; Merkle root {data['root']}; public key {data['public_key']}"
         )
@@ -284,7 +93,8 @@ def show_pack(data: dict[str, Any]) -> None:
 
 
 def show_approve(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints what was approved, by whom, and the backup it names."""
+    console = standard_output()
     if data["new_key"]:
         console.print(plain(f"a new key was created; hand over its public half, {data['public_key']}"))
     if data["approved"] is None:
@@ -296,7 +106,8 @@ def show_approve(data: dict[str, Any]) -> None:
 
 
 def show_verify(data: dict[str, Any]) -> None:
-    console, last, backup, stamp = _console(), data["last_event"], data["backup"], data["time_stamp"]
+    """Prints what a bundle proves: verdict, signatures, approval, backup, events, builds, time stamp."""
+    console, last, backup, stamp = standard_output(), data["last_event"], data["backup"], data["time_stamp"]
     console.print(plain(f"verdict: {data['verdict'] or 'none: no report was packed'}{' (a rehearsal)' if data['rehearsal'] else ''}"))
     console.print(plain(f"packed at {data['packed_at']}, signed by {data['signed_by']}{'; the run was purged' if data['purged'] else ''}"))
     checked = "" if data["approver_checked"] else ", not checked against --approver"
@@ -309,11 +120,12 @@ def show_verify(data: dict[str, Any]) -> None:
         console.print(plain(f"time stamp: {stamp['at']}{'' if stamp['authority_checked'] else ', not checked against --authority'}"))
     else:
         console.print("time stamp: none")
-    _console().print(plain(f"{data['files']:,} files match the signature of {data['run_id']}; Merkle root {data['root']}"))
+    standard_output().print(plain(f"{data['files']:,} files match the signature of {data['run_id']}; Merkle root {data['root']}"))
 
 
 def show_audit_sample(data: dict[str, Any]) -> None:
-    _console().print(
+    """Prints how many rows were drawn, and the file they were written to."""
+    standard_output().print(
         plain(
             f"{data['rows']:,} source rows drawn with seed {data['seed']}, {data['risky']:,} of them held or flagged; written to {data['file']}"
         )
@@ -321,15 +133,18 @@ def show_audit_sample(data: dict[str, Any]) -> None:
 
 
 def show_company(data: dict[str, Any]) -> None:
-    _console().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
+    """Prints how many files were written, and their folder."""
+    standard_output().print(plain(f"{len(data['files']):,} files written to {data['folder']}"))
 
 
 def show_explore(data: dict[str, Any]) -> None:
-    _console().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
+    """Prints the operator that was added, or where a stopped explorer left its index and audit log."""
+    standard_output().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
 
 
 def show_readiness(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints the open points by kind and weight, their change since an earlier run, and the files written."""
+    console = standard_output()
     console.print(table("Open points", ["kind", "points"], [[kind, count] for kind, count in data["points"].items()]))
     if data["bounces"] is not None:
         found = data["bounces"]
@@ -345,7 +160,8 @@ def show_readiness(data: dict[str, Any]) -> None:
 
 
 def show_compare(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints the counts that differ between runs, and the files written."""
+    console = standard_output()
     names = [run["name"] for run in data["runs"]]
     rows = [
         [
@@ -367,7 +183,8 @@ def _count(value: float | None) -> int | None:
 
 
 def show_doctor(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints each finding with what to do, and whether the cut-over may begin."""
+    console = standard_output()
     rows: list[list[object]] = [[entry["state"], entry["what"], entry["found"], entry["step"]] for entry in data["findings"]]
     console.print(table("Findings", ["state", "about", "found", "what to do"], rows))
     counted = data["counted"]
@@ -376,16 +193,19 @@ def show_doctor(data: dict[str, Any]) -> None:
 
 
 def show_written(data: dict[str, Any]) -> None:
-    _console().print(plain(f"{', '.join(data['files'])} written to {data['folder']}"))
+    """Prints the files written, and their folder."""
+    standard_output().print(plain(f"{', '.join(data['files'])} written to {data['folder']}"))
 
 
 def show_precopy(data: dict[str, Any]) -> None:
+    """Prints how many documents were copied before the cut-over, and the result."""
     documents = f"{data['documents']:,} documents: " if "documents" in data else ""
-    _console().print(plain(f"{documents}{data['sentence']}"))
+    standard_output().print(plain(f"{documents}{data['sentence']}"))
 
 
 def show_selftest(data: dict[str, Any]) -> None:
-    console = _console()
+    """Prints the faults planted and found by kind, each missed one, and the false alarms."""
+    console = standard_output()
     columns = ["kind", "planted", "found", "named"]
     console.print(table("Faults planted and found", columns, [[entry[c] for c in columns] for entry in data["kinds"]]))
     for missed in data["missed"]:
@@ -397,8 +217,9 @@ def show_selftest(data: dict[str, Any]) -> None:
 
 
 def show_scaffold(data: dict[str, Any]) -> None:
+    """Prints what a draft of an adapter suggests and how much work is left."""
     share = data["coverage"]
-    console = _console()
+    console = standard_output()
     console.print(plain(f"written to {data['to']}: scan.json, the draft, worklist.md"))
     console.print(
         f"suggestions for {share['columns']} % of the columns, {share['rows']} % of the rows, {share['codes']} % of the code occurrences"
@@ -407,6 +228,7 @@ def show_scaffold(data: dict[str, Any]) -> None:
 
 
 def show_sql(data: dict[str, Any]) -> None:
+    """Writes the statements to stdout."""
     sys.stdout.write(data["sql"])  # unchanged: psql reads it
 
 
@@ -434,7 +256,7 @@ HUMAN: dict[str, Callable[[dict[str, Any]], None]] = {
     "approve": show_approve,
     "evidence pack": show_pack,
     "evidence verify": show_verify,
-    "evidence stamp": lambda data: _console().print(plain(f"stamped at {data['stamped_at']}; written to {data['file']}")),
+    "evidence stamp": lambda data: standard_output().print(plain(f"stamped at {data['stamped_at']}; written to {data['file']}")),
     "freeze check": show_freeze,
     **dict.fromkeys(("run", "demo", "report"), show_report),
     **dict.fromkeys(("extract", "split", "reattach", "check", "load"), show_step),

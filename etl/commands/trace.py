@@ -151,22 +151,22 @@ def _told(value: Any, family: str) -> object:
     return value
 
 
-def account_number(mappings: Mappings, name: str, place: str) -> str | None:
+def account_number(mappings: Mappings, name: str, alias: str) -> str | None:
     """Returns the SQL for the account number of a row, from its column or its parent row; None where rows of the table have no account.
 
-    `place`: the table's name in the statement.
+    `alias`: the table's name in the statement.
     """
     shape = mappings.target.tables[name]
     if name == "entity_account":
-        return f"{place}.account_number"
+        return f"{alias}.account_number"
     for column in shape.columns:
         if not column.refers_to or (column.refers_to != "entity_account" and not column.not_null):
             continue
-        parent = f"{place}_"
+        parent = f"{alias}_"
         number = account_number(mappings, column.refers_to, parent)
         if number is not None:
             end = mappings.target.tables[column.refers_to].key[0]
-            return f"(SELECT {number} FROM {column.refers_to} {parent} WHERE {parent}.{end} = {place}.{column.name})"
+            return f"(SELECT {number} FROM {column.refers_to} {parent} WHERE {parent}.{end} = {alias}.{column.name})"
     return None
 
 
@@ -274,9 +274,9 @@ def _sources(store: Reading, mappings: Mappings, name: str, condition: Condition
         return []
     (maker,) = makers
     parts = [_key_part(mappings, maker, name, part) for part in maker.key]
-    chosen = ", ".join(f"{part} AS part{place}" for place, part in enumerate(parts) if part is not None) or "1 AS one"
+    chosen = ", ".join(f"{part} AS part{number}" for number, part in enumerate(parts) if part is not None) or "1 AS one"
     found = store.rows(f"SELECT DISTINCT {chosen} FROM {name} WHERE {condition.sql}", *condition.values)
-    keys = {"|".join(entity if part is None else str(row[f"part{place}"]) for place, part in enumerate(parts)) for row in found}
+    keys = {"|".join(entity if part is None else str(row[f"part{number}"]) for number, part in enumerate(parts)) for row in found}
     return [{"portal": maker.portal, "table": maker.table, "key": masked(key), "into": name} for key in sorted(keys)]
 
 

@@ -60,7 +60,7 @@ class Source(Protocol):
         """Returns the declared type, in the contract's words, of every column, by table."""
         ...
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         """Returns the kind of each relation that is not an independent table: `view`, `foreign table`, `sequence`, `partition of T` ... (fine print 60)."""
         ...
 
@@ -87,11 +87,11 @@ class Source(Protocol):
         """Yields (key as text, chunks of that binary column's bytes) for every row whose value is not null, in key order."""
         ...
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         """Returns the state of the snapshot as text, the argument of a later `changed_since`: the proof of the freeze."""
         ...
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         """Returns which tables were written to since the mark was taken; `read`: by table, the number of rows at that time."""
         ...
 

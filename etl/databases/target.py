@@ -172,7 +172,7 @@ class Difference:
 class Known:
     """The differences by table (only tables with one) from a store that holds exactly the rows with these marks."""
 
-    marks: dict[str, str]
+    store_state: dict[str, str]
     differences: dict[str, Difference]
 
     def changes(self, tables: Sequence[Table]) -> list[Change]:
@@ -272,11 +272,11 @@ class Target(Protocol):
         ...
 
     @property
-    def marks(self) -> dict[str, str]:
+    def store_state(self) -> dict[str, str]:
         """Returns, by table, the marks that distinguish rows of the last publish from later writes; empty where the database has no such marks."""
         ...
 
-    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
+    def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
         """Returns True where the store certainly holds the rows with these marks, until `take_back` has ended.
 
         False does not prove a write: then only a comparison can tell.
@@ -311,8 +311,8 @@ def in_reference_order(schema: Schema) -> list[Table]:
     except CycleError as error:
         raise MigrationError(f"The contract's foreign keys form a circle: {error.args[1]}.") from None
     ordered: list[Table] = []
-    place = {name: number for number, name in enumerate(schema.tables)}
-    while ready := sorted(order.get_ready(), key=place.__getitem__):
+    position = {name: number for number, name in enumerate(schema.tables)}
+    while ready := sorted(order.get_ready(), key=position.__getitem__):
         ordered += [schema.tables[name] for name in ready]
         order.done(*ready)
     return ordered

@@ -9,19 +9,19 @@ from etl.databases import Batch
 from etl.domain.typed_values import HELD, Typed
 
 
-def told_apart(parts: Sequence[tuple[str | None, ...]], places: Sequence[int], whole: Typed) -> list[str]:
+def told_apart(parts: Sequence[tuple[str | None, ...]], positions: Sequence[int], whole: Typed) -> list[str]:
     """Returns each row's key as text, unique in the table; marks rows whose key is NULL or equals an earlier row's.
 
-    `parts`: by row, in key order, the key's columns as text. `places`: the order of rows whose keys are NULL.
+    `parts`: by row, in key order, the key's columns as text. `positions`: the order of rows whose keys are NULL.
     """
-    null_rows = sorted((place, row) for row, (key, place) in enumerate(zip(parts, places, strict=True)) if None in key)
-    place_of_null = {row: number for number, (_, row) in enumerate(null_rows, start=1)}
+    null_rows = sorted((position, row) for row, (key, position) in enumerate(zip(parts, positions, strict=True)) if None in key)
+    position_of_null = {row: number for number, (_, row) in enumerate(null_rows, start=1)}
     seen: dict[str, int] = {}
     seen_parts: set[tuple[str | None, ...]] = set()
     keys = []
     for row, key in enumerate(parts):
-        text = f"NULL#{place_of_null[row]}" if row in place_of_null else "|".join(part for part in key if part is not None)
-        if row in place_of_null or key in seen_parts:
+        text = f"NULL#{position_of_null[row]}" if row in position_of_null else "|".join(part for part in key if part is not None)
+        if row in position_of_null or key in seen_parts:
             whole.mark[row] = HELD
         seen_parts.add(key)
         seen[text] = seen.get(text, 0) + 1

@@ -19,7 +19,7 @@ from etl.errors import MigrationError, WrongUsage
 from mappings.acceptance import LIMITS, GoalKind, read_goal_kinds
 from mappings.model import Mappings
 from mappings.readiness import WEIGHTS
-from mappings.toml_text import NotToml, Places, read_toml, shown_value
+from mappings.toml_text import NotToml, WordLines, read_toml, shown_value
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _FORMS = {
@@ -52,7 +52,7 @@ class Goal:
     by: str
     on: date
     reason: str
-    place: str
+    location: str
 
     @property
     def unit(self) -> str:
@@ -115,28 +115,28 @@ def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, lis
         return NO_ACCEPTANCE, [error.said(name)]
     problems: list[str] = []
     found: list[Goal] = []
-    places = Places(text)
+    lines = WordLines(text)
     signer = {word: value for word, value in words.items() if word in SIGNED}
     top = f"{name}, line {{}}"
-    problems += [f"{top.format(places.line(word))}: {text}" for word, text in faults(signer, {word: SIGNED[word] for word in signer})]
+    problems += [f"{top.format(lines.line(word))}: {text}" for word, text in faults(signer, {word: SIGNED[word] for word in signer})]
     headings = ", ".join(f"[[{word}]]" for word in known.kinds)
     for word, tables in words.items():
         if word in SIGNED:
             continue
         if word not in known.kinds:
             near = _near(word, known.kinds)
-            problems.append(f"{top.format(places.line(word))}: {word} is not a kind of goal{near}; write one of {headings}")
+            problems.append(f"{top.format(lines.line(word))}: {word} is not a kind of goal{near}; write one of {headings}")
             continue
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            problems.append(f"{top.format(places.line(word))}: {word} is not a list of tables; write [[{word}]] above each goal")
+            problems.append(f"{top.format(lines.line(word))}: {word} is not a list of tables; write [[{word}]] above each goal")
             continue
         for number, table in enumerate(tables):
-            place = top.format(places.line(word, number) or places.line(word))
+            location = top.format(lines.line(word, number) or lines.line(word))
             wrong = list(_faults(known.kinds[word], table, signer, known))
             label = f"{word} {table['goal']}" if _is_name(table.get("goal")) else word
-            problems += [f"{top.format(places.line(word, number, at) or '?')}: {label}: {fault}" for at, fault in wrong]
+            problems += [f"{top.format(lines.line(word, number, at) or '?')}: {label}: {fault}" for at, fault in wrong]
             if not wrong:
-                found.append(_goal(known.kinds[word], table, signer, place))
+                found.append(_goal(known.kinds[word], table, signer, location))
     if not problems and not found:
         problems.append(f"{name}: has no goal; write at least one of {headings}, or leave out --acceptance")
     problems += _doubles(found)
@@ -181,10 +181,10 @@ def _dead(about: str, name: str, known: Known) -> Iterator[tuple[str, str]]:
         yield about, f"{about} {shown_value(name)} is not {what}{_near(name, known.names[about])}; {advice}"
 
 
-def _goal(kind: GoalKind, table: Mapping[str, Any], signer: Mapping[str, Any], place: str) -> Goal:
+def _goal(kind: GoalKind, table: Mapping[str, Any], signer: Mapping[str, Any], location: str) -> Goal:
     (limit,) = (word for word in kind.limits if word in table)
     signed = {**signer, **{word: table[word] for word in SIGNED if word in table}}
-    return Goal(table["goal"], kind.word, table.get(kind.about, ""), limit, table[limit], **signed, place=place)
+    return Goal(table["goal"], kind.word, table.get(kind.about, ""), limit, table[limit], **signed, location=location)
 
 
 def _is_name(value: Any) -> bool:
@@ -211,12 +211,12 @@ def _doubles(found: list[Goal]) -> list[str]:
     for goal in found:
         first = names.setdefault(goal.name, goal)
         if first is not goal:
-            problems.append(f"{goal.place}: {goal.kind} {goal.name}: this name stands twice ({first.place}); give each goal its own")
+            problems.append(f"{goal.location}: {goal.kind} {goal.name}: this name stands twice ({first.location}); give each goal its own")
         same = limits.setdefault((goal.kind, goal.of, goal.limit_word), goal)
         if same is not goal:
             about = f" of {goal.of}" if goal.of else ""
             problems.append(
-                f"{goal.place}: {goal.kind} {goal.name}: {goal.limit_word}{about} is signed twice ({same.place}); keep one of them"
+                f"{goal.location}: {goal.kind} {goal.name}: {goal.limit_word}{about} is signed twice ({same.location}); keep one of them"
             )
     return problems
 

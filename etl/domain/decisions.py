@@ -15,11 +15,11 @@ from etl.domain.emails import email_key
 from etl.domain.masking import without_names
 from etl.domain.signed_words import SIGNED, faults
 from etl.errors import MigrationError, WrongUsage
-from mappings.toml_text import NotToml, Places, read_toml
+from mappings.toml_text import NotToml, WordLines, read_toml
 
-Kind = Literal["tc_account", "user", "waiver"]
-RULE_OF: dict[Kind, str] = {"tc_account": "L1", "user": "L2", "waiver": "L5"}
-_WORDS: dict[Kind, dict[str, type]] = {
+DecisionKind = Literal["tc_account", "user", "waiver"]
+RULE_OF: dict[DecisionKind, str] = {"tc_account": "L1", "user": "L2", "waiver": "L5"}
+_WORDS: dict[DecisionKind, dict[str, type]] = {
     "tc_account": {"tc_account_id": int, "entity_id": int},
     "user": {"user_id": int, "user_name": str},
     "waiver": {"goal": str},
@@ -39,15 +39,15 @@ class DecisionError(MigrationError):
 
 @dataclass(frozen=True)
 class Decision:
-    """One decision. `key`: whom it is about (an id as text, or a goal); `value`: the entity's id or the user's name; `place`: file and line."""
+    """One decision. `key`: whom it is about (an id as text, or a goal); `value`: the entity's id or the user's name; `location`: file and line."""
 
-    kind: Kind
+    kind: DecisionKind
     key: str
     value: int | str | None
     by: str
     on: date
     reason: str
-    place: str
+    location: str
 
     @property
     def rule(self) -> str:
@@ -56,7 +56,7 @@ class Decision:
 
     def refused(self, why: str) -> str:
         """Returns the message, with file and line, of a decision that cannot be applied."""
-        return f"{self.place}: {self.kind} {self.key}: {why}"
+        return f"{self.location}: {self.kind} {self.key}: {why}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Decisions:
     every: tuple[Decision, ...] = ()
     sha256: str | None = None
 
-    def of(self, kind: Kind) -> tuple[Decision, ...]:
+    def of(self, kind: DecisionKind) -> tuple[Decision, ...]:
         """Returns the decisions of one kind, in the order of the file."""
         return tuple(decision for decision in self.every if decision.kind == kind)
 
@@ -107,18 +107,18 @@ def judged(content: bytes, name: str) -> tuple[Decisions, list[str]]:
         return NO_DECISIONS, [error.said(name)]
     problems: list[str] = []
     found: list[Decision] = []
-    places = Places(text)
+    word_lines = WordLines(text)
     for word, tables in words.items():
-        place = f"{name}, line {places.line(word)}"
+        location = f"{name}, line {word_lines.line(word)}"
         if word not in _WORDS:
-            problems.append(f"{place}: {word} is not a kind of decision; write one of {_KINDS}")
+            problems.append(f"{location}: {word} is not a kind of decision; write one of {_KINDS}")
             continue
-        kind: Kind = word
+        kind: DecisionKind = word
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            problems.append(f"{place}: {word} is not a list of tables; write [[{word}]] above each")
+            problems.append(f"{location}: {word} is not a list of tables; write [[{word}]] above each")
             continue
         for number, table in enumerate(tables):
-            lines = {part: f"{name}, line {places.line(word, number, part)}" for part in ("", *table)}
+            lines = {part: f"{name}, line {word_lines.line(word, number, part)}" for part in ("", *table)}
             decision = _decision(kind, table, lines, problems)
             if decision is not None:
                 found.append(decision)
@@ -126,7 +126,7 @@ def judged(content: bytes, name: str) -> tuple[Decisions, list[str]]:
     return Decisions(tuple(found), hashlib.sha256(content).hexdigest()), [without_names(problem) for problem in problems]
 
 
-def _decision(kind: Kind, table: dict[str, Any], lines: Mapping[str, str], problems: list[str]) -> Decision | None:
+def _decision(kind: DecisionKind, table: dict[str, Any], lines: Mapping[str, str], problems: list[str]) -> Decision | None:
     """Returns the decision, None after `problems` received each reason against it. `lines`: by word its file and line, "": the heading's."""
     wanted = {**_WORDS[kind], **SIGNED}
     wrong = [(word, f"{word} is not a word of [[{kind}]]; it has {', '.join(wanted)}") for word in table if word not in wanted]
@@ -150,5 +150,5 @@ def _doubles(found: list[Decision]) -> list[str]:
     for decision in found:
         first = seen.setdefault((decision.kind, decision.key), decision)
         if first is not decision:
-            problems.append(decision.refused(f"is decided twice ({first.place}); keep one of them"))
+            problems.append(decision.refused(f"is decided twice ({first.location}); keep one of them"))
     return problems

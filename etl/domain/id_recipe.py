@@ -30,18 +30,18 @@ def tag(target: str, portal: str = "", source: str = "") -> str:
     return hashlib.sha256((f"{target}|{portal}|{source}" if source else target).encode()).hexdigest()[:3]
 
 
-def hashed_digits(mark: str, text: str) -> str:
+def hashed_digits(table_tag: str, text: str) -> str:
     """Returns the 32 digits of an id whose key does not fit into 15 digits."""
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"{digest[:12]}8{mark}a{digest[12:27]}"
+    return f"{digest[:12]}8{table_tag}a{digest[12:27]}"
 
 
-def row_id(mark: str, key: int, account: int | None = None) -> str:
+def row_id(table_tag: str, key: int, account: int | None = None) -> str:
     """Returns the id, as text, of the row made from this key on this account (an entity id; None: a row that is stored once)."""
     owner = account or 0
     if not (0 <= key <= MAX_KEY and 0 <= owner <= MAX_ACCOUNT):
-        return as_text(hashed_digits(mark, str(key) if account is None else f"{key}|{account}"))
-    return as_text(f"{owner:012x}8{mark}{9 if account is None else 8}{key:015x}")
+        return as_text(hashed_digits(table_tag, str(key) if account is None else f"{key}|{account}"))
+    return as_text(f"{owner:012x}8{table_tag}{9 if account is None else 8}{key:015x}")
 
 
 def as_text(digits: str) -> str:

@@ -18,35 +18,35 @@ Ints = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.uint8]  # shape (n, 16)
 
 
-def account_row_ids(mark: str, keys: Ints, accounts: Ints) -> Ids:
+def account_row_ids(tag: str, keys: Ints, accounts: Ints) -> Ids:
     """Returns the ids (rows x 16 bytes) of rows per account, one per (key, account)."""
-    return _packed(mark, keys, accounts, kind=8, text=lambda i: f"{keys[i]}|{accounts[i]}")
+    return _packed(tag, keys, accounts, kind=8, text=lambda i: f"{keys[i]}|{accounts[i]}")
 
 
-def once_ids(mark: str, keys: Ints) -> Ids:
+def once_ids(tag: str, keys: Ints) -> Ids:
     """Returns the ids (rows x 16 bytes) of rows that are stored once, one per key."""
-    return _packed(mark, keys, np.zeros(len(keys), np.int64), kind=9, text=lambda i: f"{keys[i]}")
+    return _packed(tag, keys, np.zeros(len(keys), np.int64), kind=9, text=lambda i: f"{keys[i]}")
 
 
-def hashed_ids(mark: str, texts: Sequence[str]) -> Ids:
+def hashed_ids(tag: str, texts: Sequence[str]) -> Ids:
     """Returns the ids (rows x 16 bytes) of rows with a text as key: logins, links between two accounts."""
-    joined = b"".join(_hashed(mark, text) for text in texts)
+    joined = b"".join(_hashed(tag, text) for text in texts)
     return np.frombuffer(joined, np.uint8).reshape(-1, 16)
 
 
-def _packed(mark: str, keys: Ints, accounts: Ints, kind: int, text: object) -> Ids:
+def _packed(tag: str, keys: Ints, accounts: Ints, kind: int, text: object) -> Ids:
     halves = np.empty((len(keys), 2), dtype=">u8")
-    halves[:, 0] = (accounts.astype(np.uint64) << np.uint64(16)) | np.uint64(0x8000 | int(mark, 16))
+    halves[:, 0] = (accounts.astype(np.uint64) << np.uint64(16)) | np.uint64(0x8000 | int(tag, 16))
     halves[:, 1] = keys.astype(np.uint64) | np.uint64(kind << 60)
     ids = halves.view(np.uint8).reshape(-1, 16)
     odd = np.flatnonzero((keys < 0) | (keys > MAX_KEY) | (accounts < 0) | (accounts > MAX_ACCOUNT))
     for i in odd:  # few: old keys beyond 60 bits or below zero
-        ids[i] = np.frombuffer(_hashed(mark, text(i)), np.uint8)  # type: ignore[operator]  # a callable; numpy's int index confuses the checker
+        ids[i] = np.frombuffer(_hashed(tag, text(i)), np.uint8)  # type: ignore[operator]  # a callable; numpy's int index confuses the checker
     return ids
 
 
-def _hashed(mark: str, text: str) -> bytes:
-    return bytes.fromhex(hashed_digits(mark, text))
+def _hashed(tag: str, text: str) -> bytes:
+    return bytes.fromhex(hashed_digits(tag, text))
 
 
 def as_arrow(ids: Ids, valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:

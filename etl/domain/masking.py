@@ -25,9 +25,9 @@ def masked(text: str) -> str:
 def masked_key(key: str, texts: Iterable[int]) -> str:
     """Returns the key with such numbers masked; in the parts listed in `texts`, nine digits without separators are masked too (H6)."""
     parts = masked(key).split("|")
-    for place in texts:
-        if place < len(parts):
-            parts[place] = _NINE_DIGITS.sub(HIDDEN, parts[place])
+    for position in texts:
+        if position < len(parts):
+            parts[position] = _NINE_DIGITS.sub(HIDDEN, parts[position])
     return "|".join(parts)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from etl.domain import canonical_json
 from etl.errors import Refused, WrongUsage
 from etl.evidence.keys import fingerprint, private_beside, private_key, public_key, public_path, signed_by
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.settings import RunSettings
@@ -67,11 +67,11 @@ def fix_publish_location(folder: RunFolder, target: str | None, objects: str | N
     from etl.databases import connection_targets
 
     root = objects if bucket_of(objects) else str(folder_of(objects, "--objects").resolve())
-    place = hashlib.sha256(canonical({"target": connection_targets(target), "objects": root})).hexdigest()
-    if folder.settings.place not in (None, place):
+    digest = hashlib.sha256(canonical({"target": connection_targets(target), "objects": root})).hexdigest()
+    if folder.settings.place not in (None, digest):
         message = "The new store or the object store differs from the one for which the digest to be approved was first printed."
         raise Refused(message, "Give the same --target and --objects, from the same folder; or use a new run folder.")
-    folder.fix(RunSettings(place=place))
+    folder.fix(RunSettings(place=digest))
 
 
 def canonical(content: dict[str, Any]) -> bytes:
@@ -164,17 +164,17 @@ def _moment(text: str) -> str:
 # -- asked for ----------------------------------------------------------------------------------------------------------------------------
 
 
-def approver_key(place: Path) -> str:
+def approver_key(path: Path) -> str:
     """Returns the public key in that file, in hex; raises Refused where the private key is readable beside it by the user who runs."""
-    key = public_key(place, "--approver")
-    beside = private_beside(place, key)
+    key = public_key(path, "--approver")
+    beside = private_beside(path, key)
     if beside is not None:
         message = f"--approver: the private key is stored beside the public key and is readable ({beside.name})."
         raise Refused(message, "The approver has to keep it where the operator cannot read it; give the public key alone.")
     return key.public_bytes_raw().hex()
 
 
-def require_approval(folder: RunFolder, place: Path | None) -> dict[str, Any] | None:
+def require_approval(folder: RunFolder, path: Path | None) -> dict[str, Any] | None:
     """Returns the approval of what will be published, from the run or the file; None where the run needs none.
 
     Raises Refused where it is missing, signed with another key, for another digest, or different from what was signed.
@@ -193,15 +193,15 @@ def require_approval(folder: RunFolder, place: Path | None) -> dict[str, Any] | 
         f"Have the approver run `portal-migrate approve --digest {digest} --key FILE --backup-id ID --backup-at MOMENT"
         " --backup-sha256 HEX --approval OUT`, then run the same command with --approval OUT."
     )
-    if place is None:
+    if path is None:
         raise Refused(f"Nothing is published without the approval of {who} for digest {digest}: --approval is missing.", again)
     try:
-        document = read(_content(place), key)
+        document = read(_content(path), key)
     except ValueError as error:
-        raise Refused(f"--approval: {place.name} {error}; {who} has to approve digest {digest}.", again) from None
+        raise Refused(f"--approval: {path.name} {error}; {who} has to approve digest {digest}.", again) from None
     claimed = document["approval"]["digest"]
     if claimed != digest:
-        raise Refused(f"--approval: {place.name} approves {claimed}; what would be published has digest {digest}.", again)
+        raise Refused(f"--approval: {path.name} approves {claimed}; what would be published has digest {digest}.", again)
     return document
 
 
@@ -254,10 +254,10 @@ def _has_shape(approval: Any) -> bool:
         return False
 
 
-def _content(place: Path) -> bytes:
+def _content(path: Path) -> bytes:
     """Returns the file's bytes; raises ValueError where it is not a regular file, or too large for an approval."""
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as stream:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ValueError("is not a file")

@@ -30,7 +30,7 @@ from etl.evidence.time_stamp import STAMP, stamped
 from etl.objects import Readable, object_key, of_each
 from etl.objects.registry import open_objects
 from etl.options import Options, needed, needed_run
-from etl.places import of_run, refuse_overlap
+from etl.path_overlap import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
@@ -84,9 +84,9 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     content[PACKED] = json.dumps({**packed, "signed_by": fingerprint(signer)}, indent=1, sort_keys=True).encode()
     content[LINES] = _lines(content)
     for name, exact in content.items():
-        place = bundle / name
-        make_private(place.parent)
-        write_durably(place, exact)
+        path = bundle / name
+        make_private(path.parent)
+        write_durably(path, exact)
     listing = _listing({name: (len(exact), hashlib.sha256(exact).hexdigest()) for name, exact in content.items()}, content[PACKED])
     write_durably(bundle / LISTING, listing)
     write_durably(bundle / SIGNATURE, private.sign(listing).hex().encode())
@@ -103,13 +103,13 @@ def _listing(files: dict[str, tuple[int, str]], packed: bytes) -> bytes:
     ).encode()
 
 
-def verify(bundle: Path, place: Path, approver: Path | None = None, authority: Path | None = None) -> dict[str, Any]:
+def verify(bundle: Path, path: Path, approver: Path | None = None, authority: Path | None = None) -> dict[str, Any]:
     """Returns what the bundle proves; raises EvidenceAltered (exit 6) with the file and, where possible, the line.
 
-    Needs only the bundle and the public key (`place`). `approver`: the public key of the required approver. `authority`: the certificates of the
+    Needs only the bundle and the public key (`path`). `approver`: the public key of the required approver. `authority`: the certificates of the
     time-stamping authority.
     """
-    key = public_key(place, "--public-key")
+    key = public_key(path, "--public-key")
     if bundle.is_symlink():
         raise EvidenceAltered(f"{bundle} is a link, not a folder.", "Give --bundle the folder itself.")
     if not bundle.is_dir():
@@ -131,7 +131,7 @@ def verify(bundle: Path, place: Path, approver: Path | None = None, authority: P
     if claimed != given:
         raise EvidenceAltered(f"It names {claimed} as the signer, but was signed by {given}: it was signed again.", _AGAIN)
     known = {file["name"]: file for file in listing["files"]}
-    there = {place.relative_to(bundle).as_posix() for place in _files(bundle)} - {LISTING, SIGNATURE, STAMP}
+    there = {path.relative_to(bundle).as_posix() for path in _files(bundle)} - {LISTING, SIGNATURE, STAMP}
     _refuse_others(known.keys(), there, "")
     for name, file in known.items():
         if _digest_of(bundle / name) != file["sha256"]:
@@ -180,8 +180,8 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
         message = f"It was signed with another key: {claimed}, not {given}."
         return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
     try:
-        files = {place.relative_to(bundle).as_posix(): place for place in _files(bundle) if place.name not in (LISTING, SIGNATURE)}
-        again = _listing({name: (place.stat().st_size, _digest_of(place)) for name, place in files.items()}, (bundle / PACKED).read_bytes())
+        files = {path.relative_to(bundle).as_posix(): path for path in _files(bundle) if path.name not in (LISTING, SIGNATURE)}
+        again = _listing({name: (path.stat().st_size, _digest_of(path)) for name, path in files.items()}, (bundle / PACKED).read_bytes())
     except (OSError, ValueError, TypeError, RecursionError, EvidenceAltered):
         return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
     if again == listing:
@@ -257,7 +257,7 @@ def _refuse_other_documents(bag: Path) -> None:
     listed = bag / "manifest-sha256.txt"
     lines = listed.read_text(encoding="ascii").splitlines() if listed.is_file() else []
     known = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
-    there = {place.relative_to(bag).as_posix() for place in (bag / "data").rglob("*") if _counts(place)}
+    there = {path.relative_to(bag).as_posix() for path in (bag / "data").rglob("*") if _counts(path)}
     _refuse_others(known.keys(), there, "bag/")
     for name, digest in known.items():
         if _digest_of(bag / name) != digest:
@@ -273,18 +273,18 @@ def _files(bundle: Path) -> list[Path]:
     """Returns the bundle's files, all links, and all empty folders, without the bag's payload, which the bag's manifest lists."""
     payload = bundle / "bag" / "data"
     found = [Path(base) / name for base, folders, names in os.walk(bundle) for name in (*names, *folders)]
-    return [place for place in found if _counts(place) and not place.is_relative_to(payload)]
+    return [path for path in found if _counts(path) and not path.is_relative_to(payload)]
 
 
-def _counts(place: Path) -> bool:
+def _counts(path: Path) -> bool:
     """Returns whether it has to be listed: a file, a link, or an empty folder."""
-    return place.is_symlink() or not place.is_dir() or not any(place.iterdir())
+    return path.is_symlink() or not path.is_dir() or not any(path.iterdir())
 
 
-def _digest_of(place: Path) -> str:
-    if place.is_symlink() or not place.is_file():  # do not open: a link may lead anywhere, and a pipe may never end
-        raise EvidenceAltered(f"{place.name} in the bundle is not a file.", _AGAIN)
-    with place.open("rb") as stream:
+def _digest_of(path: Path) -> str:
+    if path.is_symlink() or not path.is_file():  # do not open: a link may lead anywhere, and a pipe may never end
+        raise EvidenceAltered(f"{path.name} in the bundle is not a file.", _AGAIN)
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -311,8 +311,8 @@ def _where(bundle: Path, name: str) -> str:
     """Returns `, line N` for the first line that differs, where the lines' digests are valid; else an empty text."""
     exact = (bundle / name).read_bytes()
     if name == LINES:  # can be computed again from all the others
-        others = {place.relative_to(bundle).as_posix(): place for place in _files(bundle)}
-        signed = _lines({other: place.read_bytes() for other, place in others.items() if other not in (LINES, LISTING, SIGNATURE)})
+        others = {path.relative_to(bundle).as_posix(): path for path in _files(bundle)}
+        signed = _lines({other: path.read_bytes() for other, path in others.items() if other not in (LINES, LISTING, SIGNATURE)})
         line = _first_other(signed.split(b"\n"), exact.split(b"\n"))
         return f", line {line}"
     try:

@@ -23,43 +23,43 @@ _BESIDE = 1_000  # files in a public key's folder that are searched
 _PUBLIC = ".public"  # the suffix after the private key's name
 
 
-def bounded(place: Path, option: str) -> bytes:
+def bounded(path: Path, option: str) -> bytes:
     """Returns the bytes of a certificate or a time stamp; raises MigrationError for a pipe, for an oversized file, and for one that cannot be read."""
     try:
-        return _read(place)[0]
+        return _read(path)[0]
     except OSError as error:
-        raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", "Give another file.") from None
+        raise MigrationError(f"{option}: {path.name} cannot be read ({error.strerror}).", "Give another file.") from None
 
 
-def private_key(place: Path) -> Ed25519PrivateKey:
+def private_key(path: Path) -> Ed25519PrivateKey:
     """Returns the private key in that file; creates it, with its public key beside it, where the file does not exist."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    if not os.path.lexists(place):
-        _make(place)
+    if not os.path.lexists(path):
+        _make(path)
     try:
-        content, mode = _read(place)
+        content, mode = _read(path)
     except OSError as error:
         raise MigrationError(
-            f"--key: {place.name} cannot be read ({error.strerror}).", "Give another file, or one that does not exist yet."
+            f"--key: {path.name} cannot be read ({error.strerror}).", "Give another file, or one that does not exist yet."
         ) from None
     key = _loaded(content, _password())
     if not isinstance(key, Ed25519PrivateKey):
         raise MigrationError(
-            f"--key: {place.name} is not a valid Ed25519 key in PEM, or {PASSWORD} does not name the file with its password.",
+            f"--key: {path.name} is not a valid Ed25519 key in PEM, or {PASSWORD} does not name the file with its password.",
             "Give another file, or one that does not exist yet.",
         )
     if mode & 0o077:
         raise Refused(
-            f"--key: {place.name} is readable by other users (mode {mode:04o}).",
-            f"Create a new key; or, if nobody has read it, chmod 600 {place.name}.",
+            f"--key: {path.name} is readable by other users (mode {mode:04o}).",
+            f"Create a new key; or, if nobody has read it, chmod 600 {path.name}.",
         )
     return key
 
 
-def _read(place: Path) -> tuple[bytes, int]:
+def _read(path: Path) -> tuple[bytes, int]:
     """Returns the bytes of a key file and its mode; raises OSError where it is not a regular file, or is far too large."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have no writer
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have no writer
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
@@ -73,27 +73,27 @@ def _read(place: Path) -> tuple[bytes, int]:
 
 def _password() -> bytes | None:
     """Returns the private key's password from the file that the environment names; None where it names none."""
-    place = os.environ.get(PASSWORD)
-    if not place:
+    path = os.environ.get(PASSWORD)
+    if not path:
         return None
     try:
-        return _read(Path(place))[0].rstrip(b"\r\n")
+        return _read(Path(path))[0].rstrip(b"\r\n")
     except OSError as error:
         raise MigrationError(
             f"{PASSWORD}: the file cannot be read ({error.strerror}).", "Give the file that contains the key's password."
         ) from None
 
 
-def _make(place: Path) -> None:
+def _make(path: Path) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     key = Ed25519PrivateKey.generate()
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    write_durably(public_path(place), public)  # first: an existing private key always has its public key
+    write_durably(public_path(path), public)  # first: an existing private key always has its public key
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    write_durably(place, key.private_bytes(*form))
+    write_durably(path, key.private_bytes(*form))
 
 
 def _loaded(content: bytes, password: bytes | None = None) -> object:
@@ -111,7 +111,7 @@ def public_path(key: Path) -> Path:
     return key.with_name(key.name + _PUBLIC)
 
 
-def public_key(place: Path, option: str) -> Ed25519PublicKey:
+def public_key(path: Path, option: str) -> Ed25519PublicKey:
     """Returns the public key in the file that the option names."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -119,21 +119,21 @@ def public_key(place: Path, option: str) -> Ed25519PublicKey:
 
     give = f"Give the file that was written beside the private key (its name ends with {_PUBLIC})."
     try:
-        loaded = serialization.load_pem_public_key(_read(place)[0])
+        loaded = serialization.load_pem_public_key(_read(path)[0])
     except OSError as error:
-        raise MigrationError(f"{option}: {place.name} cannot be read ({error.strerror}).", give) from None
+        raise MigrationError(f"{option}: {path.name} cannot be read ({error.strerror}).", give) from None
     except (ValueError, UnsupportedAlgorithm):
         loaded = None
     if not isinstance(loaded, Ed25519PublicKey):
-        raise MigrationError(f"{option}: {place.name} is not a valid Ed25519 public key in PEM.", give)
+        raise MigrationError(f"{option}: {path.name} is not a valid Ed25519 public key in PEM.", give)
     return loaded
 
 
-def private_beside(place: Path, key: Ed25519PublicKey) -> Path | None:
+def private_beside(path: Path, key: Ed25519PublicKey) -> Path | None:
     """Returns the path of that key's private key where it is readable in the public key file's folder; None where it is not."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    for folder in dict.fromkeys((place.absolute().parent, place.resolve().parent)):
+    for folder in dict.fromkeys((path.absolute().parent, path.resolve().parent)):
         with suppress(OSError):  # a folder that cannot be listed
             for beside in islice(sorted(folder.iterdir()), _BESIDE):  # under any name
                 with suppress(OSError):

@@ -90,18 +90,18 @@ def proved(bundle: Path, listing: dict[str, Any], approver: Path | None) -> dict
     }
 
 
-def _refuse_other(place: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:
+def _refuse_other(path: Path, folder: RunFolder, approval: dict[str, Any] | None) -> None:
     """Raises EvidenceAltered where the run's approval is not signed with the key in that file."""
-    wanted, key = fingerprint(public_key(place, "--approver").public_bytes_raw()), folder.settings.approver
+    wanted, key = fingerprint(public_key(path, "--approver").public_bytes_raw()), folder.settings.approver
     if key is None or approval is None:
         raise EvidenceAltered(f"The run was published without an approval by {wanted}.", "Ask the operator for the reason.")
     if _fingerprint(key) != wanted:
         raise EvidenceAltered(f"The run was approved by {_fingerprint(key)}, not by {wanted}.", _FORGED)
 
 
-def _bytes(place: Path) -> bytes:
+def _bytes(path: Path) -> bytes:
     try:
-        return place.read_bytes()
+        return path.read_bytes()
     except OSError:
         return b""
 

@@ -20,20 +20,20 @@ STAMP, STAMPED = "evidence.tsr", "evidence.sig"
 _ASK = "openssl ts -query -data evidence.sig -sha256 -cert -out request.tsq"
 
 
-def stamp(bundle: Path, place: Path) -> dict[str, Any]:
+def stamp(bundle: Path, path: Path) -> dict[str, Any]:
     """Stores the authority's response in the bundle; raises Refused where the bundle has one already, or where it is not for this signature."""
     if not (bundle / STAMPED).is_file():
         raise MigrationError(f"{bundle} is not an evidence bundle: it has no {STAMPED}.", "Give --bundle what `evidence pack` made.")
     if (bundle / STAMP).exists() or (bundle / STAMP).is_symlink():
         raise Refused(f"{bundle} has a time stamp already.", "A bundle has only one; pack the evidence again for another.")
-    content = bounded(place, "--time-stamp")
+    content = bounded(path, "--time-stamp")
     found = _response(content)
     if found is None:
         raise MigrationError(
-            f"--time-stamp: {place.name} is not an RFC 3161 response that was granted.", f"Request it again from the authority: {_ASK}."
+            f"--time-stamp: {path.name} is not an RFC 3161 response that was granted.", f"Request it again from the authority: {_ASK}."
         )
     if not _is_of(found, (bundle / STAMPED).read_bytes()):
-        message = f"--time-stamp: {place.name} does not belong to this bundle's {STAMPED}."
+        message = f"--time-stamp: {path.name} does not belong to this bundle's {STAMPED}."
         raise Refused(message, f"Request one for this file: {_ASK}.")
     write_durably(bundle / STAMP, content)
     return {"bundle": str(bundle), "stamped_at": found.tst_info.gen_time.isoformat(), "file": str(bundle / STAMP)}

@@ -26,6 +26,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from etl.explore.hits import Hits
 from etl.explore.logins import Logins
 from etl.explore.page_text import Page, as_text
 from etl.explore.pages import NotFound, Pages
@@ -134,14 +135,14 @@ def _same(one: str, other: str) -> bool:
 class Audit:
     """The audit log: one JSON line per view of a company, account, person, document or row, with the user; mode 0600."""
 
-    place: Path
+    path: Path
     _lock: Lock = field(default_factory=Lock)
 
     def note(self, who: str, kind: str, ref: str) -> None:
         """Appends one line: time, user, kind and reference of what was viewed."""
         line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), "who": who, "page": kind, "of": ref}) + "\n"
         with self._lock:
-            descriptor = os.open(self.place, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 os.write(descriptor, line.encode())
             finally:
@@ -229,7 +230,7 @@ class Explorer:
         def read() -> Response:
             with self._engine.connect() as connection:
                 found = search(connection, typed)
-                hits = Pages(connection, self._settings.mappings, self._personal).hits(found)
+                hits = Hits(connection, self._settings.mappings, self._personal).hits(found)
             return self._answer(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN), "text/html")
 
         return await run_in_threadpool(read)
@@ -251,15 +252,15 @@ class Explorer:
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
             return self._nothing(request, "that digest")
         # The same store holds the bytes of held rows and of sealed contents: only bytes of a loaded document are served.
-        place = (
+        path = (
             await run_in_threadpool(self._settings.object_file, sha256) if await run_in_threadpool(self._is_of_a_document, sha256) else None
         )
-        if place is None:
+        if path is None:
             return self._nothing(request, f"object {sha256}")
         self._audit.note(request.state.who, "object", sha256)
         # The browser saves the bytes of any type as a file and executes nothing.
         return FileResponse(
-            place, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
+            path, media_type="application/octet-stream", filename=f"{sha256}.bin", headers={"content-security-policy": "sandbox"}
         )
 
     def _is_of_a_document(self, sha256: str) -> bool:

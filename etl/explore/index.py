@@ -151,9 +151,9 @@ def tables() -> dict[str, sa.Table]:
     return {name: sa.Table(name, metadata, *(sa.Column(column, sa.String) for column in columns)) for name, columns in shapes.items()}
 
 
-def build(place: Path, mappings: Mappings, target: str | None, folder: RunFolder | None) -> None:
+def build(path: Path, mappings: Mappings, target: str | None, folder: RunFolder | None) -> None:
     """Creates the index at that place completely or not at all, mode 0600. `target`: the new store; None: the run's stage files."""
-    beside = place.with_name(f".{place.name}.writing")
+    beside = path.with_name(f".{path.name}.writing")
     beside.unlink(missing_ok=True)
     os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(beside, isolation_level=None)) as index:
@@ -168,24 +168,24 @@ def build(place: Path, mappings: Mappings, target: str | None, folder: RunFolder
         _make_search(index)
         index.execute("INSERT INTO about VALUES ('version', ?), ('from', ?)", (VERSION, "store" if target is not None else "stage files"))
         index.execute("COMMIT")
-    beside.replace(place)
+    beside.replace(path)
 
 
-def is_current(place: Path, stamp: str) -> bool:
+def is_current(path: Path, stamp: str) -> bool:
     """Returns whether the index at that place was made from the sources that the stamp names."""
-    if not place.is_file():
+    if not path.is_file():
         return False
     try:
-        with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as index:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as index:
             about = dict(index.execute("SELECT name, value FROM about"))
     except sqlite3.DatabaseError:
         return False
     return about.get("version") == VERSION and about.get("stamp") == stamp
 
 
-def write_stamp(place: Path, stamp: str) -> None:
+def write_stamp(path: Path, stamp: str) -> None:
     """Records from which sources the index was made."""
-    with closing(sqlite3.connect(place)) as index, index:
+    with closing(sqlite3.connect(path)) as index, index:
         index.execute("INSERT INTO about VALUES ('stamp', ?)", (stamp,))
 
 

@@ -35,9 +35,9 @@ class Record:
         self.kept: Precopied | None = precopied(folder)
         step = folder.steps.setdefault(layout.PRECOPY, Step(""))
         named = {file.path for file in step.files}
-        for place in sorted((folder.path / layout.PRECOPY).glob("*")) if (folder.path / layout.PRECOPY).is_dir() else ():
-            if place.relative_to(folder.path).as_posix() not in named:
-                folder.remove(place.relative_to(folder.path).as_posix())  # a part that a kill kept from the manifest
+        for path in sorted((folder.path / layout.PRECOPY).glob("*")) if (folder.path / layout.PRECOPY).is_dir() else ():
+            if path.relative_to(folder.path).as_posix() not in named:
+                folder.remove(path.relative_to(folder.path).as_posix())  # a part that a kill kept from the manifest
         self._number = max((int(Path(path).stem) + 1 for path in named), default=0)
         self._whole: list[pl.DataFrame] = []
         # The record has to be before the other steps: `clear` forgets all that come behind one.

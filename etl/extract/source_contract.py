@@ -16,7 +16,7 @@ from mappings.schema import FAMILY_BY_TYPE
 
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
     """Returns a sentence for every difference between database and mappings: unmapped and missing tables and columns, other types (K5)."""
-    there, kinds = source.shapes(), source.kinds()
+    there, kinds = source.shapes(), source.relation_kinds()
     # Relations that are not tables are listed by the plan and do not stop a run (fine print 60).
     strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
     found = [f"{portal}.{name}: this table is not in any mapping" for name in strange]

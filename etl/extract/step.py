@@ -71,7 +71,7 @@ def extract(
     The stage files do not depend on the number of processes: tables are cut by number of rows. K1 is checked before publishing.
     """
     began = datetime.now(UTC).replace(tzinfo=None)
-    marks = {portal: source.mark() for portal, source in sources.items()}
+    marks = {portal: source.freeze_mark() for portal, source in sources.items()}
     tables = [(source, mapping) for portal, source in sources.items() for mapping in mappings.of(portal)]
     elsewhere = _elsewhere(sources, mappings, folder, helpers, precopied) if helpers is not None else {}
     files: list[StageFile] = []
@@ -161,7 +161,7 @@ def _mixed(tasks: list[_Task]) -> list[_Task]:
     """Returns the tasks in order, with document tasks spread evenly: they wait for disks, row tasks for processors."""
     documents = [task for task in tasks if task.mapping.content_columns]
     others = [task for task in tasks if not task.mapping.content_columns]
-    placed = [((place + 0.5) / len(some), task) for some in (documents, others) for place, task in enumerate(some)]
+    placed = [((position + 0.5) / len(some), task) for some in (documents, others) for position, task in enumerate(some)]
     return [task for _, task in sorted(placed, key=lambda one: one[0])]
 
 

@@ -40,7 +40,7 @@ def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, rows: Held
     """
     if held.is_empty():
         return pl.DataFrame(schema=BECAUSE)
-    existing, unreadable = _Existing(folder, mappings, rows), _unreadable(folder)
+    profiles, existing, unreadable = where.profiles(rows), _existing(folder, mappings, rows), _unreadable(folder)
     found = []
     for row in held.select("portal", "table", "key").iter_rows():
         reason = rows.reasons[row]
@@ -49,37 +49,31 @@ def causes(folder: RunFolder, mappings: Mappings, held: pl.DataFrame, rows: Held
         if reason == FOLLOWER:
             column, named = next(((c, p) for c, p in rows.references(row) if p in rows.only and p != row), (None, None))
         elif reason == "BROKEN_REFERENCE":
-            column, named = next(((c, p) for c, p in rows.references(row) if not existing.has(p)), (None, None))
+            column, named = next(((c, p) for c, p in rows.references(row) if p not in rows.reasons and p not in existing), (None, None))
         elif reason == "UNREADABLE_VALUE":
             column = ", ".join(unreadable.get(row, ())) or None
         root = min(rows.roots(row), default=None)
         of = (named[1] or None, named[2]) if named is not None else (None, None)
         top = (root[1], root[2]) if root is not None else (None, None)
-        found.append((column, *of, *top, rows.profile(row, where.profile_of), row not in rows.only))
+        found.append((column, *of, *top, profiles.get(row), row not in rows.only))
     return pl.DataFrame(found, schema=BECAUSE, orient="row")
 
 
-class _Existing:
-    """Looks up whether the old portal has a row; reads the keys of each table once."""
-
-    def __init__(self, folder: RunFolder, mappings: Mappings, held: HeldRows) -> None:
-        self._folder, self._mappings, self._held = folder, mappings, held
-        self._keys: dict[tuple[str, str], frozenset[str]] = {}
-
-    def has(self, row: Row) -> bool:
-        """Returns whether the row exists; always True for a held row, in any form of its key."""
-        return row in self._held.reasons or row[2] in self._of(row[0], row[1])
-
-    def _of(self, portal: str, table: str) -> frozenset[str]:
-        if (portal, table) not in self._keys:
-            mapping = next((m for m in self._mappings.tables.values() if (m.portal, m.table) == (portal, table)), None)
-            keys: set[str] = set()
-            if mapping is not None and len(mapping.key) == 1:
-                for file in self._folder.files("extract", layout.extracted(portal, table)):
-                    column = pl.DataFrame(read_columns(self._folder.path, file, [mapping.key[0]])).to_series()
-                    keys.update(column.drop_nulls().cast(pl.String).to_list())
-            self._keys[portal, table] = frozenset(keys)
-        return self._keys[portal, table]
+def _existing(folder: RunFolder, mappings: Mappings, held: HeldRows) -> frozenset[Row]:
+    """Returns, of the rows that broken references name, those that the old portal has; reads the key column of each table once."""
+    named: dict[tuple[str, str], set[str]] = {}
+    for row, reason in held.reasons.items():
+        if reason == "BROKEN_REFERENCE":
+            for _, (portal, table, key) in held.references(row):
+                named.setdefault((portal, table), set()).add(key)
+    found: set[Row] = set()
+    for mapping in mappings.tables.values():
+        keys = named.get((mapping.portal, mapping.table), set()) if len(mapping.key) == 1 else set()
+        wanted = pl.Series(sorted(keys), dtype=pl.String).implode()
+        for file in folder.files("extract", layout.extracted(mapping.portal, mapping.table)) if keys else ():
+            column = pl.DataFrame(read_columns(folder.path, file, [mapping.key[0]])).to_series().cast(pl.String)
+            found.update((mapping.portal, mapping.table, key) for key in column.filter(column.is_in(wanted)).to_list())
+    return frozenset(found)
 
 
 def _unreadable(folder: RunFolder) -> dict[Row, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -116,17 +116,12 @@ class HeldRows:
                 return route.column, (row[0], route.table, str(value))
         return None
 
-    def profile(self, row: Row, loaded: Callable[[Row], int | None]) -> int | None:
-        """Returns the company profile of the row's first set route; None where the route does not lead to one.
-
-        `loaded` returns the profile of a loaded row (None where the row was not loaded).
-        """
+    def end(self, row: Row) -> Row | None:
+        """Returns where the row's first set route ends: a row that is not held alone, or a held company profile; None where a reference is not set."""
         seen: set[Row] = set()
-        while row in self.only and row not in seen:
+        while row in self.only and row not in seen and row[1] != "company_profile":
             seen.add(row)
-            _, table, key = row
-            if table == "company_profile":
-                return _number(key)
+            table = row[1]
             routes = [route for group in self._groups(row) for route in group] if table != "document" else list(_DOCUMENT_SCOPES)
             if table == "tc_account":
                 routes = [Route("company_profile_id", "company_profile")]
@@ -134,7 +129,7 @@ class HeldRows:
             if above is None:
                 return None
             row = ("P2", *above[1:]) if table == "tc_account" else above
-        return loaded(row)
+        return row
 
 
 def _portal(row: Row) -> Any:
@@ -143,13 +138,6 @@ def _portal(row: Row) -> Any:
 
 def _owner_of_content(mapping: TableMapping) -> str:
     return mapping.table.removesuffix("_content")
-
-
-def _number(key: str) -> int | None:
-    try:
-        return int(key)
-    except ValueError:
-        return None
 
 
 def held_rows(mappings: Mappings, holding: pl.DataFrame, exceptions: pl.DataFrame) -> HeldRows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import polars as pl
@@ -45,13 +45,15 @@ class RowsByProfile:
             )
         return self._known[portal, table]
 
-    def _parts(self, portal: str, table: str) -> Iterator[pl.DataFrame]:
-        """Yields the same in small parts; each key is in one part only."""
+    def _parts(self, portal: str, table: str, keys: pl.Series | None = None) -> Iterator[pl.DataFrame]:
+        """Yields the same in small parts, of these keys if they are given; each key is in one part only."""
         file = self._files.get(f"{portal}.{table}")
         if file is None or table in _GROUPS_ONLY:
             return
-        for part in pl.DataFrame(self._folder.read_table(file)).filter(~pl.col("held")).iter_slices(_PART):
-            copies = part.select("key", pl.col("accounts").alias("account")).explode("account").drop_nulls()
+        wanted = ~pl.col("held") if keys is None else ~pl.col("held") & pl.col("key").is_in(keys.implode())
+        columns = ["key", "held", "accounts"]
+        for part in pl.DataFrame(read_columns(self._folder.path, file, columns)).iter_slices(_PART):
+            copies = part.filter(wanted).select("key", pl.col("accounts").alias("account")).explode("account").drop_nulls()
             yield copies.join(self._profiles, on="account").select("key", "profile").unique()
 
     def loaded(self, mapping: TableMapping, held_only: Iterable[str]) -> Counter[int]:
@@ -80,25 +82,34 @@ class RowsByProfile:
 
     def lowest(self, portal: str, table: str, keys: pl.Series) -> pl.DataFrame:
         """Returns key, profile of those of these keys (text) that are loaded on accounts; the lowest profile where there are several."""
-        found = [pl.DataFrame(schema={"key": pl.String, "profile": pl.Int64})]
-        for part in self._parts(portal, table):
-            chosen = part.with_columns(pl.col("key").cast(pl.String)).filter(pl.col("key").is_in(keys.implode()))
-            found.append(chosen.group_by("key").agg(pl.col("profile").min()))
-        return pl.concat(found)
+        numbers = keys.unique().to_frame("text").with_columns(pl.col("text").cast(pl.Int64, strict=False).alias("key"))
+        asked = numbers.filter(pl.col("key").cast(pl.String) == pl.col("text"))
+        found = [part.join(asked, on="key") for part in self._parts(portal, table, asked["key"])]
+        every = pl.concat([pl.DataFrame(schema={"key": pl.Int64, "profile": pl.Int64, "text": pl.String}), *found])
+        return every.group_by("text").agg(pl.col("profile").min()).rename({"text": "key"})
 
-    def profile_of(self, row: Row) -> int | None:
-        """Returns the lowest profile of a loaded row; None where it is on no account or does not exist."""
-        return self._lowest(row[0], row[1]).get(row[2])
+    def profiles(self, held: HeldRows) -> dict[Row, int]:
+        """Returns the company profile of each held row whose first set route leads to one."""
+        ends = {row: end for row in held.reasons if (end := held.end(row)) is not None}
+        known: dict[Row, int] = {}
+        asked: dict[tuple[str, str], set[str]] = {}
+        for end in ends.values():
+            if end in held.only:
+                if end[1] == "company_profile" and (number := _number(end[2])) is not None:
+                    known[end] = number
+            else:
+                asked.setdefault((end[0], end[1]), set()).add(end[2])
+        for of, keys in asked.items():
+            for key, profile in self.lowest(*of, pl.Series(sorted(keys), dtype=pl.String)).iter_rows():
+                known[*of, key] = profile
+        return {row: known[end] for row, end in ends.items() if end in known}
 
-    def _lowest(self, portal: str, table: str) -> Mapping[str, int]:
-        if (portal, table) not in self._by_text:
-            frame = self.indexed(portal, table).group_by("key").agg(pl.col("profile").min())
-            self._by_text[portal, table] = {str(key): profile for key, profile in frame.iter_rows()}
-        return self._by_text[portal, table]
 
-    @cached_property
-    def _by_text(self) -> dict[tuple[str, str], Mapping[str, int]]:
-        return {}
+def _number(key: str) -> int | None:
+    try:
+        return int(key)
+    except ValueError:
+        return None
 
 
 def _counted(pairs: pl.DataFrame) -> Counter[int]:
@@ -119,11 +130,9 @@ def rows_by_table(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl
         only.setdefault((portal, table), []).append(key)
     aside: Counter[tuple[str, str, int]] = Counter()
     both: Counter[tuple[str, str, int]] = Counter()
-    for row in held.reasons:
-        profile = held.profile(row, rows.profile_of)
-        if profile is not None:
-            aside[row[0], row[1], profile] += 1
-            both[row[0], row[1], profile] += row not in held.only
+    for row, profile in rows.profiles(held).items():
+        aside[row[0], row[1], profile] += 1
+        both[row[0], row[1], profile] += row not in held.only
     found = []
     for mapping in mappings.tables.values():
         of = (mapping.portal, mapping.table)

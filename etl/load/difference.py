@@ -46,14 +46,14 @@ def known_difference(folder: RunFolder, schema: Schema, record: RunRecord) -> Kn
 def _earlier(folder: RunFolder, record: RunRecord) -> RunFolder | None:
     """Returns the folder of that run among those beside this one; None if there is none that matches the store's record."""
     try:
-        places = sorted(folder.path.absolute().parent.iterdir())
+        siblings = sorted(folder.path.absolute().parent.iterdir())
     except OSError:  # the parent folder may belong to another user
         return None
-    for place in places:
+    for path in siblings:
         try:
-            if place == folder.path.absolute() or not (place / layout.MANIFEST).is_file():
+            if path == folder.path.absolute() or not (path / layout.MANIFEST).is_file():
                 continue
-            found = open_readonly(place)
+            found = open_readonly(path)
             marks = found.steps["load"].facts.get("marks") if "load" in found.steps and not found.settings.purged else None
             if marks and run_id_of(found) == record.run_id and _digest(found) == record.manifest_sha256:
                 return found
@@ -85,7 +85,7 @@ def _of_table(new: RunFolder, old: RunFolder, table: Table, run_id: str) -> Diff
         return None
     key = list(table.key)
     stays = _keys(rows[1], key).join(_keys(rows[0], key), on=key, how="semi", maintain_order="left")
-    left = _keys(rows[1], key).with_row_index("place").join(stays, on=key, how="anti", maintain_order="left")["place"]
+    left = _keys(rows[1], key).with_row_index("position").join(stays, on=key, how="anti", maintain_order="left")["position"]
     return Difference(rows[0], rows[1].select(key), rows[1].select(key).take(left.to_arrow()))
 
 
@@ -108,10 +108,10 @@ def _unlike(one: pa.Table, other: pa.Table, table: Table) -> tuple[pa.Table, pa.
     return tuple(rows.take(_others(alike[name], len(rows)).to_arrow()) for name, rows in (("one", one), ("other", other)))
 
 
-def _others(places: pl.Series, rows: int) -> pl.Series:
+def _others(positions: pl.Series, rows: int) -> pl.Series:
     """Returns the places that are not among these."""
-    every = pl.DataFrame({"place": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
-    return every.join(places.to_frame("place"), on="place", how="anti", maintain_order="left")["place"]
+    every = pl.DataFrame({"position": pl.int_range(rows, dtype=pl.UInt32, eager=True)})
+    return every.join(positions.to_frame("position"), on="position", how="anti", maintain_order="left")["position"]
 
 
 def _keys(rows: pa.Table, key: list[str]) -> pl.DataFrame:

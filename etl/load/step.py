@@ -82,7 +82,9 @@ def load(
         changes = target.publish(mappings.target, record, tell, agree)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
-        "", [], {"run_id": run_id, "already": False, "changes": told, "marks": target.marks, "record": [run.row() for run in target.runs()]}
+        "",
+        [],
+        {"run_id": run_id, "already": False, "changes": told, "marks": target.store_state, "record": [run.row() for run in target.runs()]},
     )
 
 
@@ -172,9 +174,9 @@ def rollback(
     if published[-1].run_id != run_id:
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
     preview(target.would_take_back(mappings.target, published[-1]))
-    marks = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
+    store_state = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
-    if not target.unchanged_since(mappings.target, marks):  # then the rows themselves must be compared
+    if not target.unchanged_since(mappings.target, store_state):  # then the rows themselves must be compared
         stage_all(folder, mappings, target, run_id, tell)
         others = target.differs_from_staged(mappings.target)
     if others:

@@ -77,7 +77,7 @@ class Objects(Protocol):
 class Readable(Objects, Protocol):
     """An object store that also returns the bytes."""
 
-    def copy(self, sha256: str, place: Path) -> None:
+    def copy(self, sha256: str, path: Path) -> None:
         """Writes the object's bytes to a new file at that path."""
         ...
 

@@ -39,7 +39,7 @@ class FolderObjects:
 
     def __init__(self, root: Path, journal: Path | None = None) -> None:
         self._shown, self._journal = root, journal
-        self._unsettled: set[str] = set()
+        self._not_durable: set[str] = set()
         self._folders: set[str] = set()  # existing ones, as far as this process knows
         try:
             for folder in (*reversed(root.absolute().parents), root):  # not `parents=True`: its folders would have the mode of the umask
@@ -171,7 +171,7 @@ class FolderObjects:
         self._make_shelf(sha256[:2])
         with self._shelf(sha256[:2]) as shelf:
             os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=shelf)
-            self._unsettled.add(sha256[:2])
+            self._not_durable.add(sha256[:2])
             if not _holds(shelf, sha256, size):
                 message = f"The object store returned bytes that differ from those written ({object_key(sha256)})."
                 raise MigrationError(message, "Check the disk, then run again.")
@@ -188,11 +188,11 @@ class FolderObjects:
         append_to_journal(self._journal, digests)
 
     def make_durable(self) -> None:
-        if self._unsettled and syncs_whole():
+        if self._not_durable and syncs_whole():
             sync_whole(self._root)
-            self._unsettled.clear()
-        while self._unsettled:
-            with self._shelf(self._unsettled.pop()) as shelf:
+            self._not_durable.clear()
+        while self._not_durable:
+            with self._shelf(self._not_durable.pop()) as shelf:
                 os.fsync(shelf)
 
     def stop(self) -> None:
@@ -246,12 +246,12 @@ class FolderObjects:
                 self._folders.clear()
         return gone
 
-    def copy(self, sha256: str, place: Path) -> None:
+    def copy(self, sha256: str, path: Path) -> None:
         """Writes a separate file, mode 0600: changes of it do not reach the store. Blocks are shared where the file system can."""
         with self._shelf(sha256[:2]) as shelf:
             source = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
         try:
-            new = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            new = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
                 _copied(source, new)
             finally:
@@ -262,13 +262,13 @@ class FolderObjects:
     # -- notes of the stores that refer to objects here -----------------------------------------------------------------------------------
 
     def record_store(self, store: str, called: str) -> None:
-        place = note_key(store)
+        name = note_key(store)
         if called:
             with self._written([called.encode()]) as (written, _, descriptor):
                 os.fsync(descriptor)
-            os.rename(written, place, src_dir_fd=self._root, dst_dir_fd=self._root)
+            os.rename(written, name, src_dir_fd=self._root, dst_dir_fd=self._root)
         else:
-            self._discard(place)
+            self._discard(name)
         os.fsync(self._root)
 
     def others(self, store: str) -> list[str]:

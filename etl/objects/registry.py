@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from etl.objects import Readable
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 
 
 def open_objects(uri: str, journal: Path | None = None) -> Readable:

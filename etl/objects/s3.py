@@ -22,8 +22,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from etl.errors import MigrationError
 from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key, of_each
+from etl.objects.address import Bucket
 from etl.objects.journal import append_to_journal, journaled
-from etl.objects.place import Bucket
 from etl.objects.s3_failures import status, told
 from etl.system.retries import retry_policy
 
@@ -134,13 +134,13 @@ class S3Objects:
             found = [self._client.get_object(Bucket=self._bucket.name, Key=key)["Body"].read(_LONGEST_NOTE) for key in keys]
         return [called.decode(errors="replace") for called in found]
 
-    def copy(self, sha256: str, place: Path) -> None:
+    def copy(self, sha256: str, path: Path) -> None:
         """Downloads the object in chunks and compares it with its digest."""
-        descriptor = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             found = self._read(sha256, file)
         if found != sha256:
-            place.unlink()
+            path.unlink()
             raise _other_bytes(sha256)
 
     def _key(self, sha256: str) -> str:

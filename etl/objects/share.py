@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from etl.errors import MigrationError, SourceChanged, Unreadable
 from etl.objects import CHUNK_BYTES
+from etl.objects.address import folder_of
 from etl.objects.beneath import opened_beneath
-from etl.objects.place import folder_of
 from etl.runfolder.disk_space import bytes_below
 
 _LINKS = 40  # links in one path, the kernel's limit: more are a cycle

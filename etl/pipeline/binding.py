@@ -103,13 +103,13 @@ def _columns(mappings: Mappings) -> Iterator[str]:
     for mapping in mappings.tables.values():
         if mapping.owner_rule and mapping.owner_rule not in registry.OWNERS:
             yield f"{mapping.file}: owner_rule: the loader does not implement owner_rule {mapping.owner_rule}"
-        yield from (f"{mapping.file}: the loader does not fill {place} by rule {rule}" for place, rule in _unfilled(mapping))
+        yield from (f"{mapping.file}: the loader does not fill {location} by rule {rule}" for location, rule in _unfilled(mapping))
 
 
 def _unfilled(mapping: TableMapping) -> Iterator[tuple[str, str]]:
     for into in mapping.into:
         for column, form in into.columns.items():
-            place = f"{into.table}.{column}"
-            known = place in registry.COLUMNS or form.rule in registry.COLUMNS or (mapping.table, place) in registry.MADE
+            location = f"{into.table}.{column}"
+            known = location in registry.COLUMNS or form.rule in registry.COLUMNS or (mapping.table, location) in registry.MADE
             if form.kind == "rule" and not known:
-                yield place, form.rule
+                yield location, form.rule

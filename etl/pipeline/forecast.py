@@ -54,7 +54,7 @@ class Rehearsed:
     `kinds`: of its Portal 2.0 and of its store ("sqlite", "postgresql"); empty where unknown.
     """
 
-    place: str
+    name: str
     rows: int
     seconds: dict[str, float]
     kinds: tuple[str, str] = ("", "")
@@ -89,7 +89,7 @@ def forecast(rows: int, earlier: Sequence[Rehearsed], kinds: tuple[str, str] = (
         middle = statistics.median(expected)
         around = _SPREAD * middle + 0.2  # a fifth of a second of start-up that does not scale
         steps[step] = Span(middle, max(0.0, min(expected) - around), max(expected) + around)
-    return Forecast(steps, _sum(steps.values()), tuple(run.place for run in usable))
+    return Forecast(steps, _sum(steps.values()), tuple(run.name for run in usable))
 
 
 def _alike(known: tuple[str, str], wanted: tuple[str, str]) -> bool:
@@ -133,15 +133,15 @@ def endings(
 def earlier_runs(named: Sequence[Path], beside: Path | None) -> list[Rehearsed]:
     """Returns the given runs, or else the finished ones in the folders beside the run's; raises MigrationError for a folder that is not a run."""
     if named:
-        return [rehearsed(open_readonly(place)) for place in named]
+        return [rehearsed(open_readonly(path)) for path in named]
     if beside is None or not beside.absolute().parent.is_dir():
         return []
     found = []
-    for place in sorted(beside.absolute().parent.iterdir()):
-        if place == beside.absolute() or not (place / layout.MANIFEST).is_file():
+    for path in sorted(beside.absolute().parent.iterdir()):
+        if path == beside.absolute() or not (path / layout.MANIFEST).is_file():
             continue
         try:
-            found.append(rehearsed(open_readonly(place)))
+            found.append(rehearsed(open_readonly(path)))
         except MigrationError:  # another user's folder, or an altered one: not evidence about this machine
             continue
     return found

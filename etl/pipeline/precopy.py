@@ -10,15 +10,15 @@ from typing import Any
 from etl.databases import redacted_url
 from etl.errors import Refused
 from etl.extract.precopy import precopy as copied
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed, needed_run
+from etl.path_overlap import refuse_overlap
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.preflight import plan
 from etl.pipeline.roles import roles
 from etl.pipeline.sources import sources_of
-from etl.places import refuse_overlap
 from etl.present import refuse_wrong_files
 from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
@@ -45,7 +45,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
             raise Refused(
                 "This run has already extracted: there is nothing left to precopy.", "Use a new run folder, or continue with `run`."
             )
-        options = _settled(options, folder)
+        options = _completed(options, folder)
         refuse_overlap(options)  # with the settings of the run's start
         began, clock = datetime.now(UTC), time.monotonic()
         objects_uri = needed(options.objects, "--objects", "the root of the new object store")
@@ -72,7 +72,7 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     return {"run": str(run), **facts}
 
 
-def _settled(options: Options, folder: RunFolder) -> Options:
+def _completed(options: Options, folder: RunFolder) -> Options:
     """Returns the options, completed from an earlier precopy; raises Refused where they differ from it."""
     given = RunSettings(
         source=redacted_url(options.source) if options.source else None,

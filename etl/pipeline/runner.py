@@ -17,6 +17,7 @@ from etl.evidence.approval import approval_status, fix_publish_location
 from etl.extract.step import ShareMissing
 from etl.objects.share import Share
 from etl.options import Options, needed_run
+from etl.path_overlap import refuse_overlap
 from etl.pipeline import changes
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import RunContext, fixed_options
@@ -27,7 +28,6 @@ from etl.pipeline.signed_files import fixed_signed, planned_goals, read_signed
 from etl.pipeline.sources import sources_of
 from etl.pipeline.step_actions import ACTIONS, READ, refuse_failed_check
 from etl.pipeline.waiting_decisions import template
-from etl.places import refuse_overlap
 from etl.present import refuse_wrong_files
 from etl.runfolder import layout
 from etl.runfolder.acceptance_file import judged
@@ -45,8 +45,8 @@ _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze"
 def rehearsal(options: Options) -> Options:
     """Returns the options for a temporary store: in the database of --target (`rehearsal_schema`), else a file in the run folder."""
     run = needed_run(options.run)
-    place = run / layout.REHEARSAL
-    return replace(options, target=options.target or sqlite_url(place / "portal3.sqlite"), objects=str(run / layout.REHEARSAL_OBJECTS))
+    folder = run / layout.REHEARSAL
+    return replace(options, target=options.target or sqlite_url(folder / "portal3.sqlite"), objects=str(run / layout.REHEARSAL_OBJECTS))
 
 
 def run_steps(
@@ -80,10 +80,10 @@ def run_steps(
     limits = read_limits(options.adapter, mappings)
     with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
-        settled = fixed_options(options, mappings, folder)
+        fixed = fixed_options(options, mappings, folder)
         signed = fixed_signed(folder, options, mappings)
-        settled = replace(settled, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
-        context = RunContext(settled, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
+        fixed = replace(fixed, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
+        context = RunContext(fixed, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
         context.alone = len(steps) == 1 and steps != ("report",)
         refuse_overlap(context.options)  # with the settings of the run's start
         failure: MigrationError | None = None

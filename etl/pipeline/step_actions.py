@@ -17,7 +17,7 @@ from etl.extract.precopied import precopied
 from etl.extract.step import Helpers, ShareMissing, extract
 from etl.load.step import load, missing_objects, remove_orphans
 from etl.objects import Objects
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import needed

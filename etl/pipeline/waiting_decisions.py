@@ -19,7 +19,8 @@ from etl.placement.held_rows import Odd
 from etl.placement.row_placement import CODE, REASONS, keys
 from etl.placement.stage_tables import empty
 from etl.rules.h_identifiers import importer_numbers
-from etl.transform.split import SPINE_TABLES, Splitting, Undecided, undecided
+from etl.transform.split import Undecided, undecided
+from etl.transform.splitting import SPINE_TABLES, Splitting
 from mappings.model import Mappings, Portal
 
 _HEAD = """# Decisions that this migration is waiting for (chapter L of the rules). Fill in the lines, remove what is not decided,
@@ -75,22 +76,24 @@ def _accounts(found: Undecided, spine: AccountDirectory) -> list[str]:
     waiting = np.flatnonzero(np.isin(account.reason, [CODE["TC_AMBIGUOUS"], CODE["TC_NO_IMPORTER"]]))
     if not len(waiting):
         return []
-    importers = spine.accounts.with_row_index("place").filter(pl.col("business_type_cd") == "IMP")
+    importers = spine.accounts.with_row_index("position").filter(pl.col("business_type_cd") == "IMP")
     by_number: dict[str, set[int]] = defaultdict(set)
-    for place, value in importer_numbers(found.identifier).select("account", "value").iter_rows():
-        by_number[value].add(place)
+    for position, value in importer_numbers(found.identifier).select("account", "value").iter_rows():
+        by_number[value].add(position)
     numbers: dict[int, set[str]] = defaultdict(set)
     for tc_id, value in found.numbers.iter_rows():
         numbers[tc_id].add(value)
     blocks = []
     for row in waiting.tolist():
         tc_id, profile = account.frame["tc_account_id"][row], account.frame["company_profile_id"][row]
-        shared = {place for value in numbers[tc_id] if value for place in by_number.get(value, ())}
+        shared = {position for value in numbers[tc_id] if value for position in by_number.get(value, ())}
         own = pl.col("profile_id") == profile if profile is not None else pl.lit(False)
-        chosen = importers.filter(own | pl.col("place").is_in(sorted(shared)))
+        chosen = importers.filter(own | pl.col("position").is_in(sorted(shared)))
         lines = [
-            f"#   entity_id = {entity}    # account {number}, company profile {of}{', shares a number' if place in shared else ''}"
-            for place, entity, number, of in chosen.select("place", "entity_id", "account_number", "profile_id").head(_MOST).iter_rows()
+            f"#   entity_id = {entity}    # account {number}, company profile {of}{', shares a number' if position in shared else ''}"
+            for position, entity, number, of in chosen.select("position", "entity_id", "account_number", "profile_id")
+            .head(_MOST)
+            .iter_rows()
         ]
         blocks.append(
             f"# TC tc_account {tc_id} is held ({REASONS[account.reason[row]]}). Candidates:\n"

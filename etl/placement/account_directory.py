@@ -77,5 +77,5 @@ def login_ids(email_keys: pl.Series) -> tuple[Ids, Bools]:
     ids = hashed_ids(LOGIN_TAG, unique.to_list())
     if not len(unique):
         return np.zeros((len(email_keys), 16), np.uint8), valid
-    place = unique.search_sorted(email_keys.fill_null(unique[0])).to_numpy()
-    return ids[place], valid
+    position = unique.search_sorted(email_keys.fill_null(unique[0])).to_numpy()
+    return ids[position], valid

@@ -28,21 +28,21 @@ class AccountIndex:
         """Returns (place of each wanted key, whether it exists); the place of a missing key is undefined."""
         if not len(self.keys):
             return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
-        place = np.searchsorted(self.keys, wanted)
-        place[place == len(self.keys)] = 0
-        return place, np.asarray(self.keys[place] == wanted)
+        position = np.searchsorted(self.keys, wanted)
+        position[position == len(self.keys)] = 0
+        return position, np.asarray(self.keys[position] == wanted)
 
     def loaded(self, wanted: Ints, present: Bools) -> Bools:
         """Returns for each wanted key whether it refers to a loaded row; `present` marks the keys that are not null."""
-        place, found = self.find(wanted)
+        position, found = self.find(wanted)
         if not len(self.keys):
             return found
-        return np.asarray(found & present & ~self.held[place])
+        return np.asarray(found & present & ~self.held[position])
 
-    def copies(self, place: Ints) -> tuple[Ints, Positions]:
-        """Returns (index into `place`, account position) for every copy of the rows at those places, in order."""
-        first, count = self.start[place], self.start[place + 1] - self.start[place]
-        index = np.repeat(np.arange(len(place)), count)
+    def copies(self, position: Ints) -> tuple[Ints, Positions]:
+        """Returns (index into `position`, account position) for every copy of the rows at those places, in order."""
+        first, count = self.start[position], self.start[position + 1] - self.start[position]
+        index = np.repeat(np.arange(len(position)), count)
         within = np.arange(len(index)) - np.repeat(np.cumsum(count) - count, count)
         return index, self.accounts[np.repeat(first, count) + within]
 

@@ -35,12 +35,12 @@ def follow(rows: RowPlacement, routes: tuple[Route, ...], spine: AccountDirector
         candidates = np.flatnonzero(present & (decided < 0))
         decided[candidates] = number
         where = spine.where[rows.mapping.portal, route.table]
-        place, exists = where.find(wanted[candidates])
+        position, exists = where.find(wanted[candidates])
         _hold(rows, candidates[~exists], "BROKEN_REFERENCE")
-        held = exists & where.held[place] if len(where.keys) else exists
+        held = exists & where.held[position] if len(where.keys) else exists
         _hold(rows, candidates[held], "PARENT_HELD")
         good = exists & ~held
-        index, accounts = where.copies(place[good])
+        index, accounts = where.copies(position[good])
         found_rows.append(candidates[good][index])
         found_accounts.append(accounts)
     _hold(rows, np.flatnonzero(decided < 0), "NO_OWNER")
@@ -56,10 +56,10 @@ def hold_unmet_needs(rows: RowPlacement, spine: AccountDirectory) -> None:
     for route in rows.mapping.needs:
         wanted, present = int_values_and_mask(rows.frame, route.column)
         where = spine.where[rows.mapping.portal, route.table]
-        place, exists = where.find(wanted)
+        position, exists = where.find(wanted)
         rows.hold(present & ~exists, "BROKEN_REFERENCE")
         if len(where.keys):
-            rows.hold(present & exists & where.held[place], "PARENT_HELD")
+            rows.hold(present & exists & where.held[position], "PARENT_HELD")
 
 
 def _hold(rows: RowPlacement, chosen: Ints, reason: str) -> None:

@@ -125,9 +125,9 @@ def as_column(values: Computed, column: Column) -> pa.Array:
 
 def _own_ids(copies: TargetRows, into: Into) -> Ids:
     mapping = copies.placed.mapping
-    mark = tag(into.table, mapping.portal, mapping.table)
+    table_tag = tag(into.table, mapping.portal, mapping.table)
     values, _ = copies.ints(mapping.key[0])
-    return ids_of(mark, values, copies.account, copies.spine)
+    return ids_of(table_tag, values, copies.account, copies.spine)
 
 
 def ids_of(tag: str, values: Ints, account: Positions, spine: AccountDirectory) -> Ids:
@@ -153,8 +153,8 @@ def _reference(copies: TargetRows, form: Form) -> pa.Array:
     values, present = copies.ints(form.columns[0])
     mapping = copies.placed.mapping
     own = any(into.table == form.of for into in mapping.into)  # a group refers to the group made from the same source row
-    mark = tag(form.of, mapping.portal, mapping.table) if own else copies.spine.tag_of(form.of, mapping.portal)
-    ids = ids_of(mark, values, copies.account, copies.spine) if form.kind == "copy" else once_ids(mark, values)
+    table_tag = tag(form.of, mapping.portal, mapping.table) if own else copies.spine.tag_of(form.of, mapping.portal)
+    ids = ids_of(table_tag, values, copies.account, copies.spine) if form.kind == "copy" else once_ids(table_tag, values)
     return as_arrow(ids, present)
 
 

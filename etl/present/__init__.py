@@ -95,7 +95,7 @@ def with_adapter(
     if of_files and not wrong:
         raise FilesWrong(of_files)
     if wrong:
-        raise AdapterWrong([*wrong, *(Problem(p.file, p.place, p.found, p.expected, rank=0) for p in of_files), *_of_the_rows(found)])
+        raise AdapterWrong([*wrong, *(Problem(p.file, p.location, p.found, p.expected, rank=0) for p in of_files), *_of_the_rows(found)])
     return found
 
 

@@ -51,7 +51,7 @@ def _cheapest(costs: Sequence[Sequence[float]]) -> list[int]:
             owner[column] = owner[came_from[column]]
             column = came_from[column]
     result = [0] * height
-    for place in range(1, width + 1):
-        if owner[place]:
-            result[owner[place] - 1] = place - 1
+    for position in range(1, width + 1):
+        if owner[position]:
+            result[owner[position] - 1] = position - 1
     return result

@@ -24,13 +24,13 @@ class Ref:
 
 @dataclass(frozen=True)
 class BoundCell:
-    """A contract column and its physical columns; `file`, `place`: the adapter's line."""
+    """A contract column and its physical columns; `file`, `location`: the adapter's line."""
 
     column: Column
     form: Form
     refs: tuple[Ref, ...]
     file: str
-    place: str
+    location: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class BoundBlock:
     lookups: Mapping[str, BoundLookup]
     cells: tuple[BoundCell, ...]
     file: str
-    place: str
+    location: str
     sound: bool = True  # valid
 
     def columns(self, cells: Iterable[BoundCell], where: bool = True) -> list[str]:
@@ -119,8 +119,8 @@ class Binder:
         self._count()
         return self.bound
 
-    def _wrong(self, file: str, place: str, found: str, expected: str, line: str = "") -> None:
-        self.problems.append(Problem(file, printable(place), found, expected, line))
+    def _wrong(self, file: str, location: str, found: str, expected: str, line: str = "") -> None:
+        self.problems.append(Problem(file, printable(location), found, expected, line))
 
     def _found(self, name: str, among: Iterable[str]) -> str | None:
         """Returns the physical name; None where none exists, or where several differ only in case (a problem)."""
@@ -136,7 +136,7 @@ class Binder:
             )
         return same[0] if same else None
 
-    def _block(self, mapping: TableMapping, block: From, file: str, place: str, given: bool) -> BoundBlock | None:
+    def _block(self, mapping: TableMapping, block: From, file: str, location: str, given: bool) -> BoundBlock | None:
         relations, before = self.catalog.relations, len(self.problems)
         name = self._found(block.table, relations)
         if name is None:
@@ -145,7 +145,7 @@ class Binder:
             if given:
                 self._wrong(
                     file,
-                    f"{place}.table",
+                    f"{location}.table",
                     f"no table or view {printable(block.table)}",
                     f"one that the old portal has{nearest(block.table, relations)}",
                     line if near else "",
@@ -159,21 +159,23 @@ class Binder:
         used = self._used.setdefault(name, set())
         self._retired.setdefault(name, set())
         lookups = {
-            alias: look for alias, value in block.lookup.items() if (look := self._lookup(value, relation, file, f"{place}.lookup.{alias}"))
+            alias: look
+            for alias, value in block.lookup.items()
+            if (look := self._lookup(value, relation, file, f"{location}.lookup.{alias}"))
         }
         self._mentioned(block, relation)
         where = {}
         for column, condition in block.where.items():
-            if (actual := self._column(column, relation, file, f"{place}.where.{column}")) is not None:
+            if (actual := self._column(column, relation, file, f"{location}.where.{column}")) is not None:
                 where[actual] = condition
                 used.add(actual)
-        cells = [self._cell(mapping, column, block, relation, lookups, file, place) for column in mapping.shape.columns]
+        cells = [self._cell(mapping, column, block, relation, lookups, file, location) for column in mapping.shape.columns]
         for column in block.retired:
             alias, _, of = column.partition(".")
             if alias in block.broken_lookups or (alias in block.lookup and alias not in lookups and of):
                 continue  # the look-up is invalid, and reported
             target = lookups[alias].relation if of and alias in lookups and column not in relation.columns else relation
-            actual = self._column(of if target is not relation else column, target, file, f"{place}.retired.{column}")
+            actual = self._column(of if target is not relation else column, target, file, f"{location}.retired.{column}")
             if actual is not None:
                 self._retired.setdefault(target.name, set()).add(actual)
                 if target.name not in self._used:
@@ -191,7 +193,7 @@ class Binder:
         read = tuple(cell for cell in cells if cell is not None and cell.column.name not in never)
         selected = self.bound.selected.setdefault(name, set())
         sound = len(self.problems) == before and not (block.broken or block.broken_lookups)
-        bound = BoundBlock(relation, where, lookups, read, file, place, sound)
+        bound = BoundBlock(relation, where, lookups, read, file, location, sound)
         selected.update(bound.columns(read))
         for cell in read:
             for ref in cell.refs:
@@ -222,27 +224,27 @@ class Binder:
             None,
         )
 
-    def _lookup(self, value: Any, relation: Relation, file: str, place: str) -> BoundLookup | None:
+    def _lookup(self, value: Any, relation: Relation, file: str, location: str) -> BoundLookup | None:
         name = self._found(value.table, self.catalog.relations)
         if name is None:
             self._wrong(
                 file,
-                f"{place}.table",
+                f"{location}.table",
                 f"no table or view {printable(value.table)}",
                 f"one that the old portal has{nearest(value.table, self.catalog.relations)}",
             )
             return None
         other = self.catalog.relations[name]
-        key = self._column(value.key, other, file, f"{place}.key")
-        by = self._column(value.by, relation, file, f"{place}.by")
+        key = self._column(value.key, other, file, f"{location}.key")
+        by = self._column(value.by, relation, file, f"{location}.by")
         return BoundLookup(other, key, by) if key is not None and by is not None else None
 
-    def _column(self, name: str, relation: Relation, file: str, place: str, others: Iterable[str] = ()) -> str | None:
+    def _column(self, name: str, relation: Relation, file: str, location: str, others: Iterable[str] = ()) -> str | None:
         found = self._found(name, relation.columns)
         if found is None:
             self._wrong(
                 file,
-                place,
+                location,
                 f"no column {printable(name)} in {printable(relation.name)}",
                 f"one that it has{nearest(name, [*relation.columns, *others])}",
             )
@@ -256,11 +258,11 @@ class Binder:
         relation: Relation,
         lookups: Mapping[str, BoundLookup],
         file: str,
-        place: str,
+        location: str,
     ) -> BoundCell | None:
         form = block.columns.get(column.name)
         never = mapping.retired.get(column.name, "").startswith("B17")
-        dotted = f"{place}.columns.{column.name}"
+        dotted = f"{location}.columns.{column.name}"
         if column.name in block.broken:
             return None  # the line is invalid, and reported
         if form is None:
@@ -275,7 +277,7 @@ class Binder:
             self._fits(column, form, [(relation, actual)], file, dotted, never)
             return BoundCell(column, form, refs, file, dotted)
         refs_found: list[Ref] = []
-        places: list[tuple[Relation, str]] = []
+        columns_used: list[tuple[Relation, str]] = []
         for name in form.columns:
             alias, dot, rest = name.partition(".")
             if dot and alias in block.broken_lookups:
@@ -293,8 +295,8 @@ class Binder:
                 return None
             self._used.setdefault(target.name, set()).add(actual)
             refs_found.append(Ref(actual, alias))
-            places.append((target, actual))
-        self._fits(column, form, places, file, dotted, never)
+            columns_used.append((target, actual))
+        self._fits(column, form, columns_used, file, dotted, never)
         return BoundCell(column, form, tuple(refs_found), file, dotted)
 
     def _silent(self, name: str, relation: Relation) -> str | None:
@@ -302,9 +304,9 @@ class Binder:
             (other for other in relation.columns if other == name or (not self.files.exact and other.casefold() == name.casefold())), None
         )
 
-    def _fits(self, column: Column, form: Form, places: list[tuple[Relation, str]], file: str, dotted: str, never: bool) -> None:
+    def _fits(self, column: Column, form: Form, columns_used: list[tuple[Relation, str]], file: str, dotted: str, never: bool) -> None:
         """Reports mismatches; columns of B17 are not checked, because they are not read."""
-        for inner, found, expected in () if never else misfits(column, form, places):
+        for inner, found, expected in () if never else misfits(column, form, columns_used):
             self._wrong(file, f"{dotted}.{inner}" if inner else dotted, found, expected)
 
     def _closed(self) -> None:

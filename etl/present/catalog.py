@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from etl.databases import Source
-from etl.present.kinds import Kind, kind_of
+from etl.present.kinds import ColumnKind, kind_of
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Relation:
     view: bool = False
     schema: str = ""  # PostgreSQL: its schema
 
-    def kind(self, column: str) -> Kind:
+    def kind(self, column: str) -> ColumnKind:
         """Returns the kind of that column's declared type."""
         return kind_of(self.columns[column])
 
@@ -50,7 +50,7 @@ def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
         PostgresSource = None  # type: ignore[assignment,misc]  # without its driver no source is of that kind
     if PostgresSource is not None and isinstance(source, PostgresSource):
         return Catalog(_postgresql(source, schemas), server=True)
-    views = source.kinds()
+    views = source.relation_kinds()
     return Catalog({name: Relation(name, _upper(columns), view=name in views) for name, columns in source.shapes().items()}, portable=True)
 
 

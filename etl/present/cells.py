@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from etl.domain.typed_values import Typed, texts_of
-from etl.present.kinds import Kind
+from etl.present.kinds import ColumnKind
 
 V = TypeVar("V")
 Bools = npt.NDArray[np.bool_]
@@ -29,7 +29,7 @@ class Cells:
     """
 
     name: str  # TABLE.COLUMN in the database's spelling
-    kind: Kind
+    kind: ColumnKind
     typed: pl.Series
     said: Callable[[], pl.Series]  # makes `text`: not needed where a column is read unchanged
     odd: Mapping[int, Raw] = field(default_factory=dict)
@@ -50,10 +50,10 @@ class Cells:
 
     def chosen(self, rows: pl.Series) -> Cells:
         """Returns the cells at these positions (null: NULL), in their order: the result of a look-up."""
-        places = rows.to_list()
+        positions = rows.to_list()
 
         def moved(of: Mapping[int, V]) -> dict[int, V]:
-            return {new: of[old] for new, old in enumerate(places) if old is not None and old in of} if of else {}
+            return {new: of[old] for new, old in enumerate(positions) if old is not None and old in of} if of else {}
 
         return Cells(
             self.name,
@@ -76,7 +76,7 @@ class Made:
     raw: Mapping[int, Raw] = field(default_factory=dict)  # of bad rows, and of readable ones in another form
 
 
-def cells_of(batch: Typed, column: str, name: str, kind: Kind, null: frozenset[str]) -> Cells:
+def cells_of(batch: Typed, column: str, name: str, kind: ColumnKind, null: frozenset[str]) -> Cells:
     """Returns the column of a reader's batch; `null`: the texts that mean NULL in a text cell."""
     typed = batch.columns[column]
     odd = {odd.row: odd.raw for odd in batch.oddities if odd.column == column and odd.unreadable and odd.raw not in null}

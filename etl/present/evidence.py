@@ -41,7 +41,7 @@ class Wanted:
     codes: frozenset[str]
     look: str
     index: int
-    place: float  # 0 the first column, 1 the last
+    position: float  # 0 the first column, 1 the last
     late: float | None  # 0 the earliest of its table's dates and moments, 1 the latest; None for other columns
 
 

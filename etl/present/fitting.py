@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from etl.present.catalog import Relation
-from etl.present.kinds import AS_IT_IS, Kind
+from etl.present.kinds import AS_IT_IS, ColumnKind
 from etl.present.model import Form
 from etl.present.problem import printable
 from mappings.schema import Column, Family
 
 # The kinds that each form can read; forms that are not listed read every kind with a text form.
-_READS: dict[str, tuple[Kind, ...]] = {
+_READS: dict[str, tuple[ColumnKind, ...]] = {
     "integer": ("integer", "text", "fraction", "any"),
     "date": ("text", "integer", "date", "any"),
     "moment": ("text", "integer", "date", "moment", "any"),
@@ -21,7 +21,7 @@ _READS: dict[str, tuple[Kind, ...]] = {
     "path": ("text", "any"),
     "bytes": ("text", "any"),
 }
-_HAVE_TEXT: tuple[Kind, ...] = ("integer", "text", "date", "moment", "boolean", "any")
+_HAVE_TEXT: tuple[ColumnKind, ...] = ("integer", "text", "date", "moment", "boolean", "any")
 _GIVES: dict[str, Family] = {
     "text": "text",
     "integer": "integer",

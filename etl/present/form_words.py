@@ -44,7 +44,7 @@ _NAMES: dict[type, str] = {str: "a text", int: "an integer", bool: "true or fals
 class Wrong(Protocol):
     """Receives an error within a form: the dotted place in it, what was found, what was expected."""
 
-    def __call__(self, place: str, found: str, expected: str, rank: int = 1) -> None: ...
+    def __call__(self, location: str, found: str, expected: str, rank: int = 1) -> None: ...
 
 
 def form_of(value: Any, wrong: Wrong) -> Form | None:
@@ -72,10 +72,10 @@ def form_of(value: Any, wrong: Wrong) -> Form | None:
 def _checked(kind: FormKind, value: dict[str, Any], told: Wrong) -> Form | None:
     problems = 0
 
-    def wrong(place: str, found: str, expected: str, rank: int = 1) -> None:
+    def wrong(location: str, found: str, expected: str, rank: int = 1) -> None:
         nonlocal problems
         problems += 1
-        told(place, found, expected, rank)
+        told(location, found, expected, rank)
 
     allowed = _FORMS[kind]
     for word, one in value.items():

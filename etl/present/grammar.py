@@ -38,7 +38,7 @@ def adapter_with_problems(root: Path, mappings: Mappings) -> tuple[Adapter, list
         raise MigrationError(f"--adapter: there is no folder {root}.", "Give the folder of the adapter's files, or leave it out.")
     reader = _Reader(root, mappings)
     adapter = reader.adapter()
-    limits = [Problem(file, printable(place), found, expected) for file, place, found, expected in wrong_limits(root, mappings)]
+    limits = [Problem(file, printable(location), found, expected) for file, location, found, expected in wrong_limits(root, mappings)]
     return adapter, reader.problems + limits
 
 
@@ -77,14 +77,14 @@ class _Reader:
         self._bound_codes(portals, codes)
         return Adapter(self.root, portals, codes)
 
-    def _wrong(self, file: str, place: str, found: str, expected: str, rank: int = 1) -> None:
-        self.problems.append(Problem(printable(file), printable(place), found, expected, rank=rank))
+    def _wrong(self, file: str, location: str, found: str, expected: str, rank: int = 1) -> None:
+        self.problems.append(Problem(printable(file), printable(location), found, expected, rank=rank))
 
     def _at(self, file: str, form: str) -> Wrong:
         """Returns the function that reports an error within that form of that file."""
 
-        def wrong(place: str, found: str, expected: str, rank: int = 1) -> None:
-            self._wrong(file, f"{form}.{place}" if place else form, found, expected, rank)
+        def wrong(location: str, found: str, expected: str, rank: int = 1) -> None:
+            self._wrong(file, f"{form}.{location}" if location else form, found, expected, rank)
 
         return wrong
 
@@ -121,9 +121,9 @@ class _Reader:
         try:
             return read_toml(content)[0]
         except NotToml as error:
-            place = f"line {error.line}" if error.line else ""
+            location = f"line {error.line}" if error.line else ""
             said = error.problem.removeprefix("is not TOML: ")
-            self._wrong(name, place, f"text that is not valid TOML: {said}", "TOML in UTF-8", rank=0)
+            self._wrong(name, location, f"text that is not valid TOML: {said}", "TOML in UTF-8", rank=0)
         self._unreadable.add(name)
         return {}
 
@@ -167,30 +167,30 @@ class _Reader:
         )
         return PortalFiles(folder, tables, null, case == "exact", ignored, absent, delimiter, encoding, unreadable)
 
-    def _words(self, file: str, place: str, words: Mapping[str, Any]) -> dict[str, Any]:
-        found = words.get(place.rpartition(".")[2], {})
+    def _words(self, file: str, location: str, words: Mapping[str, Any]) -> dict[str, Any]:
+        found = words.get(location.rpartition(".")[2], {})
         if not isinstance(found, dict):
-            self._wrong(file, place, f"{kind_word(found)}", "a TOML table")
+            self._wrong(file, location, f"{kind_word(found)}", "a TOML table")
             return {}
         return found
 
-    def _reasons(self, file: str, place: str, words: Mapping[str, Any]) -> dict[str, str]:
-        found = self._words(file, place, words)
+    def _reasons(self, file: str, location: str, words: Mapping[str, Any]) -> dict[str, str]:
+        found = self._words(file, location, words)
         for name, reason in found.items():
             if not isinstance(reason, str) or not reason.strip():
-                self._wrong(file, f"{place}.{name}", kind_word(reason), "the reason, a non-empty text")
+                self._wrong(file, f"{location}.{name}", kind_word(reason), "the reason, a non-empty text")
         return {name: str(reason) for name, reason in found.items()}
 
-    def _texts(self, file: str, place: str, value: Any) -> tuple[str, ...]:
+    def _texts(self, file: str, location: str, value: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            self._wrong(file, place, kind_word(value), "a list of texts")
+            self._wrong(file, location, kind_word(value), "a list of texts")
             return ()
         return tuple(value)
 
-    def _unknown(self, file: str, place: str, words: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    def _unknown(self, file: str, location: str, words: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for word in words:
             if word not in known:
-                dotted = f"{place}.{word}" if place else word
+                dotted = f"{location}.{word}" if location else word
                 self._wrong(file, dotted, "an unknown word", f"one of {', '.join(known)}{nearest(word, known)}", rank=0)
 
     def _table(self, portal: Portal, table: str, file: str, words: dict[str, Any]) -> TableFile:
@@ -202,30 +202,33 @@ class _Reader:
             return TableFile(table, file, ())
         return TableFile(table, file, tuple(self._block(portal, table, file, f"from[{n}]", block) for n, block in enumerate(blocks)))
 
-    def _block(self, portal: Portal, table: str, file: str, place: str, words: dict[str, Any]) -> From:
-        self._unknown(file, place, words, _BLOCK_WORDS)
+    def _block(self, portal: Portal, table: str, file: str, location: str, words: dict[str, Any]) -> From:
+        self._unknown(file, location, words, _BLOCK_WORDS)
         name = words.get("table", table)
         if not isinstance(name, str) or not name:
-            self._wrong(file, f"{place}.table", kind_word(name), "the name of a physical table")
+            self._wrong(file, f"{location}.table", kind_word(name), "the name of a physical table")
             name = table
         where = {
-            column: self._condition(file, f"{place}.where.{column}", value)
-            for column, value in self._words(file, f"{place}.where", words).items()
+            column: self._condition(file, f"{location}.where.{column}", value)
+            for column, value in self._words(file, f"{location}.where", words).items()
         }
         rest = words.get("rest", "")
         if not isinstance(rest, str) or ("rest" in words and not rest.strip()):
-            self._wrong(file, f"{place}.rest", kind_word(rest), "the reason why the other rows are not read, a text")
+            self._wrong(file, f"{location}.rest", kind_word(rest), "the reason why the other rows are not read, a text")
             rest = ""
         lookups, broken_lookups = {}, {}
-        listed_lookups = self._words(file, f"{place}.lookup", words)
+        listed_lookups = self._words(file, f"{location}.lookup", words)
         for alias, value in listed_lookups.items():
             table_there = value.get("table") if isinstance(value, dict) else None
             broken_lookups[alias] = table_there if isinstance(table_there, str) else ""
-            if not self._is_lookup(file, f"{place}.lookup.{alias}", value):
+            if not self._is_lookup(file, f"{location}.lookup.{alias}", value):
                 continue
             if value["by"].partition(".")[0] in listed_lookups and "." in value["by"]:
                 self._wrong(
-                    file, f"{place}.lookup.{alias}.by", printable(value["by"]), "a column of the table itself: look-ups cannot be chained"
+                    file,
+                    f"{location}.lookup.{alias}.by",
+                    printable(value["by"]),
+                    "a column of the table itself: look-ups cannot be chained",
                 )
             else:
                 lookups[alias] = Lookup(value["table"], value["key"], value["by"])
@@ -233,12 +236,12 @@ class _Reader:
         known = self.mappings.sources[portal].tables[table].by_name
         columns: dict[str, Form] = {}
         broken: dict[str, tuple[str, ...]] = {}
-        listed = self._words(file, f"{place}.columns", words)
+        listed = self._words(file, f"{location}.columns", words)
         for column, value in listed.items():
             if column not in known:
                 self._wrong(
                     file,
-                    f"{place}.columns.{column}",
+                    f"{location}.columns.{column}",
                     "not a contract column",
                     f"a column of {table} in schemas/{FOLDERS[portal]}.sql{nearest(column, known)}",
                 )
@@ -246,34 +249,34 @@ class _Reader:
                 if (near := nearest_name(column, known)) and near not in listed:
                     broken[near] = ()  # most likely the intended name
                 continue
-            form = form_of(value, self._at(file, f"{place}.columns.{column}"))
+            form = form_of(value, self._at(file, f"{location}.columns.{column}"))
             if form is not None:
                 columns[column] = form
             else:
                 broken[column] = names_in(value)
-        retired = self._reasons(file, f"{place}.retired", words)
+        retired = self._reasons(file, f"{location}.retired", words)
         return From(name, where, rest, lookups, columns, retired, broken, broken_lookups)
 
-    def _is_lookup(self, file: str, place: str, value: Any) -> bool:
+    def _is_lookup(self, file: str, location: str, value: Any) -> bool:
         """Returns whether the value is a look-up; reports why not."""
         words = ("table", "key", "by")
         if not isinstance(value, dict) or (wrong := set(words) - set(value)):
             found = f"no word {', '.join(word for word in words if word in wrong)}" if isinstance(value, dict) else kind_word(value)
-            self._wrong(file, place, found, "{ table = ..., key = ..., by = ... }")
+            self._wrong(file, location, found, "{ table = ..., key = ..., by = ... }")
             return False
-        self._unknown(file, place, value, words)
+        self._unknown(file, location, value, words)
         names = [word for word in words if not isinstance(value[word], str) or not value[word]]
         for word in names:
             what = "a physical table" if word == "table" else "a physical column"
-            self._wrong(file, f"{place}.{word}", kind_word(value[word]), f"the name of {what}")
+            self._wrong(file, f"{location}.{word}", kind_word(value[word]), f"the name of {what}")
         return not names and set(value) == set(words)
 
-    def _condition(self, file: str, place: str, value: Any) -> Any:
+    def _condition(self, file: str, location: str, value: Any) -> Any:
         if value in ("null", "not null"):
             return value
         if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
             return tuple(value)
-        self._wrong(file, place, kind_word(value), 'a list of texts, or "null", or "not null"')
+        self._wrong(file, location, kind_word(value), 'a list of texts, or "null", or "not null"')
         return "not null"
 
     def _codes(self, file: str, content: bytes) -> dict[str, str]:
@@ -288,15 +291,15 @@ class _Reader:
                 self._wrong(file, "line 1", repr(",".join(head)), "legacy,contract", rank=0)
                 return dict(_UNREAD)
             for row in lines:
-                place = f"line {lines.line_num}"
+                location = f"line {lines.line_num}"
                 if len(row) != 2:
-                    self._wrong(file, place, f"{len(row)} values", "two: legacy,contract", rank=0)
+                    self._wrong(file, location, f"{len(row)} values", "two: legacy,contract", rank=0)
                 elif not row[1]:
-                    self._wrong(file, place, f"no contract word for {printable(row[0])!r}", "the contract's word")
+                    self._wrong(file, location, f"no contract word for {printable(row[0])!r}", "the contract's word")
                 elif row[0] in words:
-                    self._wrong(file, place, f"{printable(row[0])!r} a second time", "one line for each legacy word")
+                    self._wrong(file, location, f"{printable(row[0])!r} a second time", "one line for each legacy word")
                 elif row[0] == "*" and row[1] != "=":
-                    self._wrong(file, place, f"*,{printable(row[1])}", "*,= (other words pass as they are)")
+                    self._wrong(file, location, f"*,{printable(row[1])}", "*,= (other words pass as they are)")
                 else:
                     words[row[0]] = row[1]
         except UnicodeDecodeError as error:
@@ -316,8 +319,10 @@ class _Reader:
                         if form.kind == "code":
                             used.add(form.by)
                             if form.by not in codes:
-                                place = f"from[{number}].columns.{column}.by"
-                                self._wrong(table.file, place, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}")
+                                location = f"from[{number}].columns.{column}.by"
+                                self._wrong(
+                                    table.file, location, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}"
+                                )
         for name in codes if not self._unreadable else ():  # an unreadable file may name the others
             if name not in used:
                 self._wrong(

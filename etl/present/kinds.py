@@ -7,9 +7,9 @@ from typing import Literal
 
 from mappings.schema import Family
 
-Kind = Literal["integer", "text", "date", "moment", "bytes", "boolean", "fraction", "other", "any"]
+ColumnKind = Literal["integer", "text", "date", "moment", "bytes", "boolean", "fraction", "other", "any"]
 # The kinds of a physical column that a contract column of that family can read unchanged (the form "COL").
-AS_IT_IS: dict[Family, tuple[Kind, ...]] = {
+AS_IT_IS: dict[Family, tuple[ColumnKind, ...]] = {
     "integer": ("integer", "any"),
     "text": ("text", "any"),
     "date": ("date", "any"),
@@ -48,7 +48,7 @@ _NUMBERS = {"NUMERIC", "DECIMAL", "NUMBER", "DEC"}
 _WORD = re.compile(r"([A-Z_0-9]+)[^(]*(?:\(\s*(\d+)[^,)]*(?:,\s*(-?\d+)\s*)?\))?")
 
 
-def kind_of(declared: str) -> Kind:
+def kind_of(declared: str) -> ColumnKind:
     """Returns the kind of that declared type; NUMBER and NUMERIC without fractions are integers; an SQLite column without a type has any kind."""
     text = declared.strip().upper()
     if not text:

@@ -110,14 +110,14 @@ def _with_references(
     """Returns the points of the pairs of columns, with those of the references to likely tables."""
     last = max(len(about["columns"]) - 1, 1)
     found = {}
-    for place, (other, says) in enumerate(about["columns"].items()):
+    for position, (other, says) in enumerate(about["columns"].items()):
         referred = [one.rsplit(".", 1)[0] for one in says.get("refers_to", ())]
         for name, want in columns.items():
             value = pairs[name, other]
             if value > NEVER:
                 value += _reference(want, says, referred, about["rows"], belief)
                 # Columns that were added stand at the end, or anywhere: the count from the start or the share of the way.
-                value -= order * min(abs(want.place - place / last), abs(want.index - place) / len(columns))
+                value -= order * min(abs(want.position - position / last), abs(want.index - position) / len(columns))
                 if want.late is not None:
                     # What has not happened yet is NULL: where dates cannot be compared, the later is the emptier.
                     late = says.get("late")
@@ -167,8 +167,8 @@ def _order_kept(contract: Mapping[str, Mapping[str, Wanted]], tables: Mapping[st
     """Returns the weight of a column's place: high where the columns matched so far stand in the contract's order, 0 where they do not."""
     same = total = 0
     for table, physical in result.tables.items():
-        places = {name: place for place, name in enumerate(tables[physical]["columns"])}
-        row = [places[result.columns[table, physical][name]] for name in contract[table] if name in result.columns[table, physical]]
+        positions = {name: position for position, name in enumerate(tables[physical]["columns"])}
+        row = [positions[result.columns[table, physical][name]] for name in contract[table] if name in result.columns[table, physical]]
         total += max(len(row) - 1, 0)
         same += sum(one < two for one, two in pairwise(row))
     kept = 2 * same / total - 1 if total else 0.0

@@ -28,16 +28,16 @@ def taken_apart(form: str, moment: bool) -> list[tuple[str, str]]:
     """Returns (part, '') for each part of the pattern, ('', text) for each literal text between them."""
     parts = (*_DATE_PARTS, *_TIME_PARTS) if moment else _DATE_PARTS
     found: list[tuple[str, str]] = []
-    place = 0
-    while place < len(form):
-        part = next((one for one in parts if form.startswith(one, place)), "")
+    position = 0
+    while position < len(form):
+        part = next((one for one in parts if form.startswith(one, position)), "")
         if part:
             found.append((part, ""))
         elif found and not found[-1][0]:
-            found[-1] = ("", found[-1][1] + form[place])
+            found[-1] = ("", found[-1][1] + form[position])
         else:
-            found.append(("", form[place]))
-        place += len(part) or 1
+            found.append(("", form[position]))
+        position += len(part) or 1
     return found
 
 

@@ -35,8 +35,8 @@ def grouped(relation: Relation, columns: list[str], catalog: Catalog) -> TableMa
     listed = [
         f"{server_text(relation.columns[name], quoted(name))} AS {quoted(name)}" if catalog.server else quoted(name) for name in columns
     ]
-    places = ", ".join(str(place) for place in range(1, len(columns) + 1))
-    sql = f"(SELECT {', '.join(listed)}, count(*) AS {quoted(COUNT)} FROM {quoted(physical_whole(relation, catalog))} GROUP BY {places}) AS presented"
+    numbers = ", ".join(str(number) for number in range(1, len(columns) + 1))
+    sql = f"(SELECT {', '.join(listed)}, count(*) AS {quoted(COUNT)} FROM {quoted(physical_whole(relation, catalog))} GROUP BY {numbers}) AS presented"
     shape = Table(relation.name, (*declared, Column(COUNT, "BIGINT", False, None)), STORED, ())
     return TableMapping("P2", Sql(relation.name, sql), "", shape, (), (), None, (), (), {}, {})
 

@@ -19,14 +19,14 @@ class Problem:
     """One error: the file, the dotted place in it, what was found and what was expected; `line`: the suggested line of the adapter."""
 
     file: str
-    place: str
+    location: str
     found: str
     expected: str
     line: str = ""
     rank: int = 1  # 0: of a file; 1: of names and kinds; 2: of the rows
 
     def __str__(self) -> str:
-        where = f"{self.file}: {self.place}" if self.place else self.file
+        where = f"{self.file}: {self.location}" if self.location else self.file
         mend = f" (suggested line: {self.line})" if self.line else ""
         return f"{where}: found {self.found}, expected {self.expected}{mend}"
 

@@ -50,18 +50,18 @@ def asked(source: Source, whole: bool) -> Answers:
     if whole:
         answers.unlisted = sorted(set(_unlisted(source)))
     words: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
-    places: dict[tuple[str, str, str], BoundCell] = {}
+    cells: dict[tuple[str, str, str], BoundCell] = {}
     for table in source.bound.tables.values():
         for block in filter(_sound, table.blocks):
-            _ask_block(source, table, block, whole, answers, words, places)
+            _ask_block(source, table, block, whole, answers, words, cells)
     for (table_name, column, by), counts in sorted(words.items()):
-        cell = places[table_name, column, by]
+        cell = cells[table_name, column, by]
         shown = ", ".join(f"{masked(printable(word))!r} ({count:,})" for word, count in counts.most_common(_SHOWN))
         rest = f" and {len(counts) - _SHOWN:,} more words" if len(counts) > _SHOWN else ""
         answers.problems.append(
             Problem(
                 cell.file,
-                cell.place,
+                cell.location,
                 f"words without a line: {shown}{rest}",
                 f"a line for each in codes/{by}.csv, or *,=",
                 f"codes/{by}.csv: WORD,CONTRACT",
@@ -98,7 +98,7 @@ def _ask_look_ups(source: PresentedSource, answers: Answers) -> None:
             for alias, look in block.lookups.items():
                 if doubled := source.duplicated(block, alias):
                     found = f"{doubled:,} keys of {printable(look.relation.name)}.{printable(look.key)} that occur more than once"
-                    answers.problems.append(Problem(block.file, f"{block.place}.lookup.{alias}.key", found, "a unique column", rank=2))
+                    answers.problems.append(Problem(block.file, f"{block.location}.lookup.{alias}.key", found, "a unique column", rank=2))
 
 
 def _ask_block(
@@ -108,7 +108,7 @@ def _ask_block(
     whole: bool,
     answers: Answers,
     words: dict[tuple[str, str, str], Counter[str]],
-    places: dict[tuple[str, str, str], BoundCell],
+    cells: dict[tuple[str, str, str], BoundCell],
 ) -> None:
     codes = tuple(cell for cell in block.cells if cell.form.kind == "code" and "*" not in source.adapter.codes.get(cell.form.by, "*"))
     name = table.mapping.table
@@ -118,7 +118,7 @@ def _ask_block(
                 missing = found.filter(~pl.col("t").is_in(list(source.adapter.codes[cell.form.by])))
                 if missing.height:
                     key = (name, cell.column.name, cell.form.by)
-                    places[key] = cell
+                    cells[key] = cell
                     for word, count in missing.iter_rows():
                         words[key][word] += count
     if not whole:
@@ -145,7 +145,7 @@ def _ask_rests(source: PresentedSource, answers: Answers) -> None:
         if left and name not in source.bound.rests:
             found = f"{left:,} rows of {printable(name)} that no [[from]] selects"
             answers.problems.append(
-                Problem(readers[0].file, f"{readers[0].place}.rest", found, "why they are not migrated", '[[from]] rest = "why"', 2)
+                Problem(readers[0].file, f"{readers[0].location}.rest", found, "why they are not migrated", '[[from]] rest = "why"', 2)
             )
 
 
@@ -162,9 +162,9 @@ def _ask_doubles(source: PresentedSource, answers: Answers) -> None:
                 for batch, counts in source.combinations(one.relation, columns, _ROWS)
             )
             if both:
-                found = f"{both:,} rows of {printable(one.relation.name)} that {one.place} presents too, under the same key"
+                found = f"{both:,} rows of {printable(one.relation.name)} that {one.location} presents too, under the same key"
                 expected = "conditions that select other rows, or another key (`number` with a `mark`)"
-                answers.problems.append(Problem(other.file, f"{other.place}.where", found, expected, rank=2))
+                answers.problems.append(Problem(other.file, f"{other.location}.where", found, expected, rank=2))
 
 
 def _key(block: BoundBlock, table: BoundTable) -> list[tuple[Form, tuple[tuple[str, str, str], ...]]]:

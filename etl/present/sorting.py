@@ -39,10 +39,10 @@ def sorted_batches(pile: Pile) -> Iterator[Batch]:
     order = _order(mapping, whole)
     frame = pl.DataFrame(list(whole.columns.values()))[order]
     mark = whole.mark[order.to_numpy()]
-    place = np.empty(len(order), np.int64)
-    place[order.to_numpy()] = np.arange(len(order))
-    oddities = sorted(((int(place[o.row]), o) for o in whole.oddities), key=lambda one: one[0])
-    texts = sorted(((int(place[t.row]), t) for t in whole.texts), key=lambda one: one[0])
+    position = np.empty(len(order), np.int64)
+    position[order.to_numpy()] = np.arange(len(order))
+    oddities = sorted(((int(position[o.row]), o) for o in whole.oddities), key=lambda one: one[0])
+    texts = sorted(((int(position[t.row]), t) for t in whole.texts), key=lambda one: one[0])
     named = keys[order] if keys is not None else None
     for start in range(0, frame.height, pile.rows):
         stop = start + pile.rows
@@ -108,13 +108,13 @@ def _text(cell: object) -> str | None:
 def _told_apart(parts: list[tuple[str | None, ...]], whole: Typed, mapping: TableMapping) -> pl.Series:
     order = _order(mapping, whole).to_list()
     nulls = [row for row, key in enumerate(parts) if None in key]
-    place_of_null = {row: n for n, row in enumerate(nulls, start=1)}
+    position_of_null = {row: n for n, row in enumerate(nulls, start=1)}
     seen: dict[str, int] = {}
     seen_parts: set[tuple[str | None, ...]] = set()
     keys = [""] * len(parts)
     for row in order:
-        text = f"NULL#{place_of_null[row]}" if row in place_of_null else "|".join(str(part) for part in parts[row])
-        if row in place_of_null or parts[row] in seen_parts:
+        text = f"NULL#{position_of_null[row]}" if row in position_of_null else "|".join(str(part) for part in parts[row])
+        if row in position_of_null or parts[row] in seen_parts:
             whole.mark[row] = HELD
         seen_parts.add(parts[row])
         seen[text] = seen.get(text, 0) + 1

@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
 import polars as pl
 
 from etl.databases import Batch, KeyRange, SnapshotSource, Source, SourceChange
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.source import SqliteSource
 from etl.domain.masking import masked
-from etl.domain.typed_values import HELD, LOADS_WITH_NULL, InvalidText, Oddity, Typed
-from etl.errors import MigrationError
-from etl.present.bind import Bound, BoundBlock, BoundCell, BoundTable
-from etl.present.catalog import Catalog, Relation
-from etl.present.cells import Cells, cells_of
-from etl.present.forms import decoded, made
-from etl.present.model import Adapter
-from etl.present.physical import COUNT, STORED, grouped, key_columns, physical, physical_whole
+from etl.present.bind import BoundBlock, BoundTable
+from etl.present.block_reader import ROWS_AT_ONCE, BlockReader
+from etl.present.forms import decoded
+from etl.present.physical import STORED, key_columns, physical, physical_whole
 from etl.present.sorting import Pile, sorted_batches
-from etl.present.typed_batches import PHYSICAL, filtered, key_texts, refuse_collisions, together
-from mappings.model import Mappings, TableMapping
-
-_AT_ONCE = 50_000
-# The contract's words for columns that are read unchanged; texts are read with any length.
-_WORDS: dict[str, str] = {"integer": "BIGINT", "date": "DATE", "timestamp": "TIMESTAMP", "binary": "BYTEA"}
-
-
-@dataclass(frozen=True)
-class _Looked:
-    """A look-up's table in memory: the row by key text, and its columns' cells."""
-
-    place: pl.DataFrame  # t (key text), place (row number)
-    cells: Mapping[str, Cells]
+from etl.present.typed_batches import key_texts, refuse_collisions
+from mappings.model import TableMapping
 
 
 @dataclass
-class PresentedSource:
+class PresentedSource(BlockReader):
     """The contract's tables of one portal, made from the physical tables that `inner` reads."""
 
-    inner: Source
-    adapter: Adapter
-    bound: Bound
-    catalog: Catalog
-    name: str
-    mappings: Mappings
-    _looked: dict[tuple[str, str, int], _Looked] = field(default_factory=dict)
     _counts: dict[str, int] = field(default_factory=dict)
     _highest: dict[str, str] = field(default_factory=dict)  # by table, of the rows that were read
     level: str = ""
@@ -60,15 +34,11 @@ class PresentedSource:
     def __post_init__(self) -> None:
         self.level = self.inner.level
 
-    @cached_property
-    def _null(self) -> frozenset[str]:
-        return self.adapter.portals[self.bound.portal].null
-
     def shapes(self) -> dict[str, dict[str, str]]:
         """Returns the contract's declared types: the binding of the adapter has checked the physical ones."""
         return {name: {column.name: column.sql_type for column in table.mapping.shape.columns} for name, table in self.bound.tables.items()}
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -86,7 +56,7 @@ class PresentedSource:
     def _rows_of(self, block: BoundBlock) -> int:
         if not block.where:
             return self.inner.count(physical_whole(block.relation, self.catalog))
-        some = self.combinations(block.relation, tuple(block.where), _AT_ONCE)
+        some = self.combinations(block.relation, tuple(block.where), ROWS_AT_ONCE)
         return sum(int(counts.filter(self.kept(block, batch)).sum()) for batch, counts in some)
 
     def bytes_in(self, table: str, column: str) -> int:
@@ -96,157 +66,6 @@ class PresentedSource:
                 if cell.column.name == column and cell.refs and not cell.refs[0].alias:
                     found += self.inner.bytes_in(physical_whole(block.relation, self.catalog), cell.refs[0].column)
         return found
-
-    def batches(self, block: BoundBlock, cells: tuple[BoundCell, ...], rows: int, key: tuple[str, ...] = STORED) -> Iterator[Batch]:
-        """Yields the physical rows of a block, with the columns that these cells need."""
-        columns = block.columns(cells) or list(block.relation.columns)[:1]
-        mapping = physical(block.relation, columns, self._typed_as(block, columns), key, self.catalog)
-        return self.inner.read(mapping, rows)
-
-    def combinations(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[tuple[Batch, pl.Series]]:
-        """Yields the distinct combinations of these columns' texts with their frequency; single rows where the database cannot group them."""
-        mapping = grouped(relation, list(columns), self.catalog)
-        for batch in self.inner.read(mapping, rows) if mapping is not None else self.columns_of(relation, columns, rows):
-            counts = batch.typed.columns.get(COUNT)
-            yield batch, counts if counts is not None else pl.Series([1], dtype=pl.Int64).new_from_index(0, len(batch.typed.mark))
-
-    def columns_of(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[Batch]:
-        """Yields these columns of all rows of a physical table, as text."""
-        return self.inner.read(physical(relation, list(columns), {}, STORED, self.catalog), rows)
-
-    def words(
-        self, block: BoundBlock, batch: Batch, counts: pl.Series, cells: Iterable[BoundCell]
-    ) -> Iterator[tuple[BoundCell, pl.DataFrame]]:
-        """Yields (cell, texts `t` of its physical column and number of rows `n` with each) for the rows that the block selects; without NULL."""
-        own = self.cells(block, batch.typed)
-        keep = self._selected(block, own, len(batch.typed.mark)) if block.where else None
-        for cell in cells:
-            text = self._input(block, own, cell.refs[0].column, cell.refs[0].alias).text
-            frame = pl.DataFrame([text.alias("t"), counts.alias("n")])
-            yield cell, (frame if keep is None else frame.filter(keep)).drop_nulls("t")
-
-    def _typed_as(self, block: BoundBlock, columns: list[str]) -> dict[str, str]:
-        """Returns the contract's word for columns that are read unchanged; all others are read as text."""
-        found = {}
-        for cell in block.cells:
-            if cell.form.kind != "plain" or cell.refs[0].alias or cell.refs[0].column not in columns or self._as_text_only(block, cell):
-                continue
-            if cell.column.family in _WORDS:
-                found[cell.refs[0].column] = _WORDS[cell.column.family]
-        return found
-
-    def _as_text_only(self, block: BoundBlock, cell: BoundCell) -> bool:
-        """Returns whether the column has a decimal type that a driver gives in a number type of Python."""
-        declared = block.relation.columns[cell.refs[0].column]
-        return self.catalog.portable and declared.startswith(("NUM", "DEC"))
-
-    def cells(self, block: BoundBlock, batch: Typed) -> dict[str, Cells]:
-        """Returns the batch's physical columns by name."""
-        relation = block.relation
-        return {
-            name: cells_of(batch, name, f"{relation.name}.{name}", relation.kind(name), self._null)
-            for name in batch.columns
-            if name in relation.columns
-        }
-
-    def kept(self, block: BoundBlock, batch: Batch) -> pl.Series:
-        """Returns a mask of the rows that the block's conditions select."""
-        return self._selected(block, self.cells(block, batch.typed), len(batch.typed.mark))
-
-    @staticmethod
-    def _selected(block: BoundBlock, cells: Mapping[str, Cells], rows: int) -> pl.Series:
-        keep = pl.Series([True], dtype=pl.Boolean).new_from_index(0, rows)
-        for column, condition in block.where.items():
-            text = cells[column].text
-            if condition == "null":
-                keep &= text.is_null()
-            elif condition == "not null":
-                keep &= text.is_not_null()
-            else:
-                keep &= text.is_in(list(condition)).fill_null(False)
-        return keep
-
-    def presented(self, table: BoundTable, block: BoundBlock, batch: Batch, without: frozenset[str] = frozenset()) -> Typed:
-        """Returns the block's selected rows of that physical batch as contract rows; `_physical`: raw cells where forms changed them."""
-        rows = len(batch.typed.mark)
-        cells = self.cells(block, batch.typed)
-        keep = self._selected(block, cells, rows) if block.where else None
-        out = Typed(mark=np.zeros(rows, np.uint8))
-        mapping = table.mapping
-        raws: dict[str, pl.Series] = {}
-        for cell in block.cells:
-            if cell.column.name in without:
-                continue
-            inputs = [self._input(block, cells, ref.column, ref.alias) for ref in cell.refs]
-            found = made(cell.form, cell.column, inputs, self.adapter.codes, rows)
-            out.columns[cell.column.name] = found.series
-            bad = found.bad
-            for row, raw in found.raw.items():
-                out.oddities.append(Oddity(row, cell.column.name, raw, bool(bad[row])))
-            for row, exact in found.spoilt.items():
-                out.texts.append(InvalidText(row, cell.column.name, exact))
-            if cell.column.name in mapping.never_null or cell.column.name in mapping.key:
-                bad = bad | found.series.is_null().to_numpy()
-            if bad.any():
-                out.mark[bad] = np.maximum(out.mark[bad], HELD if cell.column.name in mapping.decisive else LOADS_WITH_NULL)
-            if cell.form.kind != "plain":
-                for one in inputs:
-                    if one.typed.dtype != pl.Binary and (cell.form.kind != "bytes" or not self._is_content(table, cell)):
-                        raws[one.name] = one.text.alias(one.name)
-        # A struct needs a field: a null one, where no form changed a cell.
-        listed = list(raws.values()) or [pl.Series("-", [None], dtype=pl.String).new_from_index(0, rows)]
-        out.columns[PHYSICAL] = pl.DataFrame(listed).to_struct(PHYSICAL)
-        return out if keep is None or keep.all() else filtered(out, keep)
-
-    @staticmethod
-    def _is_content(table: BoundTable, cell: BoundCell) -> bool:
-        return cell.column.family == "binary"
-
-    def _input(self, block: BoundBlock, cells: Mapping[str, Cells], column: str, alias: str) -> Cells:
-        if not alias:
-            return cells[column]
-        looked = self._look_up(block, alias)
-        by = cells[block.lookups[alias].by].text
-        places = by.to_frame("t").join(looked.place, on="t", how="left", maintain_order="left")["place"]
-        return looked.cells[column].chosen(places)
-
-    def _look_up(self, block: BoundBlock, alias: str) -> _Looked:
-        look = block.lookups[alias]
-        key = (look.relation.name, look.key, id(block))
-        if key not in self._looked:
-            columns = dict.fromkeys(
-                [look.key, *(ref.column for cell in block.cells for ref in cell.refs if ref.alias and block.lookups[ref.alias] == look)]
-            )
-            families = {
-                ref.column: cell.column.family
-                for cell in block.cells
-                for ref in cell.refs
-                if ref.alias and block.lookups[ref.alias] == look and cell.form.kind == "plain"
-            }
-            typed_as = {name: _WORDS[family] for name, family in families.items() if family in _WORDS and name != look.key}
-            mapping = physical(look.relation, list(columns), typed_as, STORED, self.catalog)
-            parts = [batch.typed for batch in self.inner.read(mapping, _AT_ONCE)]
-            whole = together(parts, mapping)
-            cells = {name: cells_of(whole, name, f"{look.relation.name}.{name}", look.relation.kind(name), self._null) for name in columns}
-            place = cells[look.key].text.to_frame("t").with_row_index("place").drop_nulls("t")
-            if place["t"].is_duplicated().any():
-                raise MigrationError(
-                    f"Look-up {alias}: {look.relation.name}.{look.key} is not unique.", "Run `portal-migrate plan` for the number of keys."
-                )
-            self._looked[key] = _Looked(place.with_columns(pl.col("place").cast(pl.Int64)), cells)
-        return self._looked[key]
-
-    def duplicated(self, block: BoundBlock, alias: str) -> int:
-        """Returns how many keys of the look-up's table occur more than once."""
-        look = block.lookups[alias]
-        mapping = physical(look.relation, [look.key], {}, STORED, self.catalog)
-        seen: Counter[str] = Counter()
-        for batch in self.inner.read(mapping, _AT_ONCE):
-            cells = cells_of(batch.typed, look.key, "", look.relation.kind(look.key), self._null)
-            seen.update(cells.text.drop_nulls().to_list())
-        return sum(count > 1 for count in seen.values())
-
-    # --- the contract's rows
 
     def ordered(self, table: BoundTable) -> tuple[str, ...] | None:
         """Returns the physical columns by which the database can order and cut the contract's rows; None where it cannot."""
@@ -259,7 +78,7 @@ class PresentedSource:
             cell = by_name[name]
             if cell.form.kind != "plain" or cell.refs[0].alias or (cell.column.sql_type != "BIGINT" and cell.column.family != "integer"):
                 return None
-            if block.relation.kind(cell.refs[0].column) != "integer" or self._as_text_only(block, cell):
+            if block.relation.kind(cell.refs[0].column) != "integer" or self.is_text_only(block, cell):
                 return None
             found.append(cell.refs[0].column)
         return tuple(found)
@@ -304,8 +123,8 @@ class PresentedSource:
         if isinstance(self.inner, SqliteSource):
             words = {cell.refs[0].column: cell.column.sql_type for cell in cells}
             return not self.inner.keys_are_sound(physical(block.relation, list(key), words, key, self.catalog))
-        for batch in self.batches(block, cells, _AT_ONCE, key):
-            typed = self._keys_only(table, block, cells, batch)
+        for batch in self.batches(block, cells, ROWS_AT_ONCE, key):
+            typed = self.keys_only(table, block, cells, batch)
             if typed.mark.any() or any(typed.columns[name].null_count() for name in table.mapping.key):
                 return True
             frame = pl.DataFrame([typed.columns[name] for name in table.mapping.key])
@@ -323,12 +142,12 @@ class PresentedSource:
             keyed = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
             inner_key = key_columns(block.relation, block.columns(keyed, where=False))
             by_text: dict[str, str] = {}
-            for batch in self.batches(block, keyed, _AT_ONCE, inner_key):
+            for batch in self.batches(block, keyed, ROWS_AT_ONCE, inner_key):
                 inner_keys = batch.keys if batch.keys is not None else batch.typed.columns[inner_key[0]].cast(pl.String).to_list()
                 if block.where:
                     keep = self.kept(block, batch)
                     inner_keys = [key for key, stays in zip(inner_keys, keep.to_list(), strict=True) if stays]
-                typed = self._keys_only(table, block, keyed, batch)
+                typed = self.keys_only(table, block, keyed, batch)
                 by_text.update(zip(inner_keys, key_texts(table.mapping, typed), strict=True))
             content = cell.refs[0].column
             kind = "TEXT" if cell.form.kind == "bytes" else "BYTEA"
@@ -337,22 +156,17 @@ class PresentedSource:
                 if inner_text in by_text:
                     yield by_text[inner_text], _decoded(chunks, cell.form.form) if cell.form.kind == "bytes" else chunks
 
-    def _keys_only(self, table: BoundTable, block: BoundBlock, keyed: tuple[BoundCell, ...], batch: Batch) -> Typed:
-        wanted = {cell.column.name for cell in keyed}
-        return self.presented(table, block, batch, frozenset(cell.column.name for cell in block.cells if cell.column.name not in wanted))
-
     # --- the freeze
 
     def _physical_rows(self) -> dict[str, int]:
         return {name: self.inner.count(physical_whole(relation, self.catalog)) for name, relation in sorted(self.bound.read.items())}
 
-    def mark(self) -> str:
-        mark = self.inner.mark()
-        return json.dumps({"mark": mark, "rows": self._physical_rows()}, sort_keys=True)
+    def freeze_mark(self) -> str:
+        return json.dumps({"mark": self.inner.freeze_mark(), "rows": self._physical_rows()}, sort_keys=True)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         """Returns the change of the physical tables that are read, including look-ups; views are read again."""
-        known = json.loads(mark)
+        known = json.loads(freeze_mark)
         views = [name for name, relation in self.bound.read.items() if relation.view]
         tables = {name: rows for name, rows in known["rows"].items() if name not in views and name in self.bound.read}
         asked = {physical_whole(self.bound.read[name], self.catalog): rows for name, rows in tables.items()}
@@ -384,8 +198,8 @@ class PresentedSource:
             keys = []
             for block in table.blocks:
                 keyed = tuple(cell for cell in block.cells if cell.column.name in table.mapping.key)
-                for batch in self.batches(block, keyed, _AT_ONCE):
-                    typed = self._keys_only(table, block, keyed, batch)
+                for batch in self.batches(block, keyed, ROWS_AT_ONCE):
+                    typed = self.keys_only(table, block, keyed, batch)
                     keys.append([typed.columns[name] for name in table.mapping.key])
             self._highest[mapping.table] = self._top(keys)
         return self._highest[mapping.table]

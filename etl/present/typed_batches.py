@@ -38,18 +38,18 @@ def refuse_collisions(table: BoundTable, pile: Pile) -> None:
             pairs = pl.concat(frames).drop_nulls().unique() if frames else pl.DataFrame({"#": []})
             if pairs["#"].is_duplicated().any():
                 raise MigrationError(
-                    f"{cell.file}: {cell.place}: two different texts of {', '.join(names)} give one number.",
+                    f"{cell.file}: {cell.location}: two different texts of {', '.join(names)} give one number.",
                     "Give one of the tables another `mark`; nothing was published.",
                 )
 
 
 def filtered(typed: Typed, keep: pl.Series) -> Typed:
     """Returns the rows where `keep` is true, with their marks of invalid values."""
-    places = np.cumsum(keep.to_numpy()) - 1
+    positions = np.cumsum(keep.to_numpy()) - 1
     stays = keep.to_list()
     out = Typed({name: series.filter(keep) for name, series in typed.columns.items()}, typed.mark[keep.to_numpy()])
-    out.oddities = [Oddity(int(places[odd.row]), odd.column, odd.raw, odd.unreadable) for odd in typed.oddities if stays[odd.row]]
-    out.texts = [InvalidText(int(places[text.row]), text.column, text.exact) for text in typed.texts if stays[text.row]]
+    out.oddities = [Oddity(int(positions[odd.row]), odd.column, odd.raw, odd.unreadable) for odd in typed.oddities if stays[odd.row]]
+    out.texts = [InvalidText(int(positions[text.row]), text.column, text.exact) for text in typed.texts if stays[text.row]]
     return out
 
 

@@ -76,10 +76,9 @@ def found_points(folder: RunFolder, known: StoreFacts, mappings: Mappings, bounc
     """Returns the open points of these rows, which the run in that folder made."""
     held = held_rows(mappings, known.holding, known.exceptions)
     rows, extracted = RowsByProfile(folder, mappings), Extracted(folder)
-    profile_of_held = {row: profile for row in held.reasons if (profile := held.profile(row, rows.profile_of)) is not None}
     users = extracted.pairs("company_contact", "contact_id", "user_id")
     kinds = read_points(mappings.home)
-    sources = Sources(known, mappings, kinds, held, profile_of_held, _why_held(held, mappings, folder), users, bounced)
+    sources = Sources(known, mappings, kinds, held, rows.profiles(held), _why_held(held, mappings, folder), users, bounced)
     return FoundPoints(Points(sources), held, rows, extracted)
 
 

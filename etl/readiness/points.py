@@ -97,7 +97,7 @@ class Points:
         )
         rows = [self._row(found) for finder in finders for found in finder()]
         frame = pl.DataFrame(rows, schema=COLUMNS, orient="row")
-        rank = pl.col("weight_cd").replace_strict({weight: place for place, weight in enumerate(WEIGHTS)}, return_dtype=pl.Int8)
+        rank = pl.col("weight_cd").replace_strict({weight: position for position, weight in enumerate(WEIGHTS)}, return_dtype=pl.Int8)
         return without_personal(frame, "legacy_key", "sentence").sort(rank, *COLUMNS, nulls_last=False)
 
     def _row(self, found: _Found) -> tuple[Any, ...]:

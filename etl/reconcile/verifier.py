@@ -137,8 +137,8 @@ def expected_side(
 def compute(side: Side, progress: Progress) -> None:
     """Computes every expected row as `side.numbers`; afterwards the ledger accounts for every source row."""
     numbers: dict[str, list[Hashes]] = {table: [] for table in side.columns}
-    for piece in side.expected.first_pass(lambda what: progress(f"expected: {what}", 0, 0)):
-        numbers[piece.table].append(piece.hashes(side.columns[piece.table]))
+    for batch in side.expected.first_pass(lambda what: progress(f"expected: {what}", 0, 0)):
+        numbers[batch.table].append(batch.hashes(side.columns[batch.table]))
     side.numbers = {table: _sorted(parts) for table, parts in numbers.items()}
 
 

@@ -63,7 +63,7 @@ def _tell_job(short: str, notes: list[str]) -> None:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         with suppress(OSError):  # stdout is closed: the report is written nevertheless
             sys.stderr.write("".join(f"{note}\n" for note in notes))  # not stdout, which may be JSON; both are read
-    place = os.environ.get("GITHUB_STEP_SUMMARY")
-    if place:
-        with Path(place).open("a", encoding="utf-8") as file:
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
             file.write(short)

@@ -86,10 +86,10 @@ def _said(mappings: Mappings, where: RowsByProfile, flagged: pl.DataFrame) -> pl
         known = where.lowest(str(portal), str(table), part["key"].unique()).rename({"profile": "company_profile_id"})
         found.append(part.join(known, on="key").select("company_profile_id", "rule"))
     every = pl.concat([pl.DataFrame(schema={"company_profile_id": pl.Int64, "rule": pl.String}), *found])
-    order = {number: (SEVERITIES.index(rule.severity), place) for place, (number, rule) in enumerate(mappings.rules.items())}
+    order = {number: (SEVERITIES.index(rule.severity), position) for position, (number, rule) in enumerate(mappings.rules.items())}
     ranked = every.with_columns(
         pl.col("rule").replace_strict({n: r for n, (r, _) in order.items()}, return_dtype=pl.Int64).alias("rank"),
-        pl.col("rule").replace_strict({n: p for n, (_, p) in order.items()}, return_dtype=pl.Int64).alias("place"),
+        pl.col("rule").replace_strict({n: p for n, (_, p) in order.items()}, return_dtype=pl.Int64).alias("position"),
     )
     counted = [(pl.col("rank") == rank).sum().cast(pl.Int64).alias(severity) for rank, severity in enumerate(SEVERITIES)]
-    return ranked.group_by("company_profile_id").agg(*counted, pl.col("rule").sort_by("rank", "place").first().alias("worst_rule"))
+    return ranked.group_by("company_profile_id").agg(*counted, pl.col("rule").sort_by("rank", "position").first().alias("worst_rule"))

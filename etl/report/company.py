@@ -60,17 +60,17 @@ def write_companies(
     `letters.json` beside them lists letters, dates and languages, so that later letters can refer to those that they replace.
     """
     known = mappings or read_mappings()
-    texts, place = read_letters(known.home), PrivateFolder(folder, "--folder")
+    texts, output = read_letters(known.home), PrivateFolder(folder, "--folder")
     pages = companies(target_url, known) if profile is None else iter([company(target_url, source_url, profile, known)])
     written, index = [], {}
     for page in pages:
         language = language_for(texts, (page["address"] or {}).get("country_cd"))
         mine = (head or LetterHead()).of(page)
         for name, content in as_files(page, language, mine).items():
-            place.write(name, content)
-            written.append(place.path / name)
+            output.write(name, content)
+            written.append(output.path / name)
         index[str(page["profile"]["id"])] = {"date": mine.date, "language": language.language}
-    place.write("letters.json", (json.dumps({"version": VERSION, "letters": index}, indent=1, sort_keys=True) + "\n").encode())
+    output.write("letters.json", (json.dumps({"version": VERSION, "letters": index}, indent=1, sort_keys=True) + "\n").encode())
     return written
 
 

@@ -40,11 +40,11 @@ class LetterHead:
 
 def earlier_letters(folder: Path) -> dict[str, str]:
     """Returns by profile the date of the letter in a folder that `company` wrote; raises MigrationError if it has none that can be read."""
-    place = folder / "letters.json"
+    path = folder / "letters.json"
     try:
-        if place.stat().st_size > 64 << 20:
+        if path.stat().st_size > 64 << 20:
             raise ValueError
-        letters = json.loads(place.read_text(encoding="utf-8"))["letters"]
+        letters = json.loads(path.read_text(encoding="utf-8"))["letters"]
         return {str(profile): str(letter["date"])[:10] for profile, letter in letters.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise MigrationError(
@@ -164,7 +164,9 @@ def as_letter_markdown(page: Page, texts: LetterTexts, head: LetterHead) -> str:
     if replaced := _replaced(page, texts, head):
         lines += ["", escaped(replaced)]
     lines += ["", f"## {escaped(word('todo'))}", ""]
-    lines += [f"{place}. {escaped(sentence)}" for place, sentence in enumerate(actions(page, texts), 1)] or [escaped(word("todo_nothing"))]
+    lines += [f"{number}. {escaped(sentence)}" for number, sentence in enumerate(actions(page, texts), 1)] or [
+        escaped(word("todo_nothing"))
+    ]
     if page["accounts"]:
         lines += ["", f"## {escaped(word('accounts'))}", "", escaped(word("accounts_note")), ""]
         rows = [(code(row[0]), *map(escaped, row[1:])) for row in accounts(page, texts)]

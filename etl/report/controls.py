@@ -50,7 +50,7 @@ SECTIONS = {
 }
 
 
-def place(shown: str) -> tuple[str, str]:
+def shown_and_link(shown: str) -> tuple[str, str]:
     """Returns (text to show, link on report.html); the link is "" for a command or a page outside the report's folder."""
     if shown.startswith("report#"):
         return SECTIONS[shown.removeprefix("report#")], shown.removeprefix("report")

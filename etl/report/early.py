@@ -17,13 +17,13 @@ def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str
     steps = [name for name in STEPS if name != "report"]
     failed_at = steps.index(step) if step in steps else len(steps)
     suite = Xml.SubElement(root, "testsuite", name="steps", tests=str(len(steps)), failures="0", errors="1")
-    suite.set("skipped", str(sum(place > failed_at for place in range(len(steps)))))
-    for place, name in enumerate(steps):
-        seconds = folder.steps[name].facts.get("seconds", 0) if name in folder.steps and place != failed_at else 0
+    suite.set("skipped", str(sum(position > failed_at for position in range(len(steps)))))
+    for position, name in enumerate(steps):
+        seconds = folder.steps[name].facts.get("seconds", 0) if name in folder.steps and position != failed_at else 0
         case = Xml.SubElement(suite, "testcase", classname="steps", name=name, time=f"{seconds:.3f}")
-        if place == failed_at:
+        if position == failed_at:
             Xml.SubElement(case, "error", type=error.code, message=visible(error.message)).text = visible(error.next_step)
-        elif place > failed_at:
+        elif position > failed_at:
             Xml.SubElement(case, "skipped", message="not reached")
     Xml.indent(root)
     lines = [f"# Ended early: {step} (exit {error.exit_code})", "", *(escaped(line) for line in error.message.splitlines()), ""]

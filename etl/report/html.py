@@ -13,7 +13,7 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from etl.report.controls import SECTIONS, controls, place
+from etl.report.controls import SECTIONS, controls, shown_and_link
 from etl.report.flow import flow
 from etl.report.goals import headline
 from etl.report.lists import Lists
@@ -102,7 +102,7 @@ def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:
             outside=counted["read"] - report["companies"]["rows_read"],
             kinds=_kinds(mappings),
             personal=_personal(mappings),
-            controls=[(control, [place(shown) for shown in control.shown]) for control in controls()],
+            controls=[(control, [shown_and_link(shown) for shown in control.shown]) for control in controls()],
             files=FILES,
             # For a style sheet, in which nothing is escaped: only a plain word.
             run_word=found_id if (found_id := str(report["run"]["id"] or "")) and _PLAIN.fullmatch(found_id) else "",
@@ -129,8 +129,8 @@ def some(frame: pl.DataFrame, *kinds: str) -> pl.DataFrame:
     """Returns at most ROWS_SHOWN rows in their order: the first ones of every kind, so that a large kind does not displace a small one."""
     if frame.height <= ROWS_SHOWN:
         return frame
-    ranked = frame.with_row_index("place").with_columns(pl.int_range(pl.len()).over(kinds).alias("rank"))
-    return ranked.sort("rank", "place").head(ROWS_SHOWN).sort("place").drop("place", "rank")
+    ranked = frame.with_row_index("position").with_columns(pl.int_range(pl.len()).over(kinds).alias("rank"))
+    return ranked.sort("rank", "position").head(ROWS_SHOWN).sort("position").drop("position", "rank")
 
 
 def figures(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -273,10 +273,10 @@ def run_facts(report: dict[str, Any]) -> list[tuple[str, str, bool]]:
     run = report["run"]
     names = {"P2": "Portal 2.0", "TC": "Trade Compliance", "files": "Old file share"}
     found = [("Run", run["id"] or "not published yet", bool(run["id"]))]
-    found += [(names[key], place, True) for key, place in run["sources"].items()]
+    found += [(names[key], address, True) for key, address in run["sources"].items()]
     found += [(name, run[key], True) for name, key in (("New store", "target"), ("Object store", "objects")) if run[key]]
     found += [(f"Snapshot of {names[portal]}", level, False) for portal, level in run["snapshot"].items()]
-    found += [(f"Fingerprint of {names[portal]}", mark, True) for portal, mark in run["fingerprints"].items()]
+    found += [(f"Fingerprint of {names[portal]}", fingerprint, True) for portal, fingerprint in run["fingerprints"].items()]
     freeze = run["freeze"]
     found += [("Freeze guard", sentence, False) for sentence in guard_sentences(report)]
     found.append(("Freeze", f"{freeze['from']} to {freeze['to']}" if freeze else "none given", False))

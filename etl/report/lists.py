@@ -95,9 +95,11 @@ def _text_parts(mappings: Mappings) -> dict[str, list[int]]:
         for table in schema.tables.values():
             columns = [table.by_name[name] for name in table.key]
             found.setdefault(table.name, set()).update(
-                place for place, column in enumerate(columns) if len(columns) > 1 and column.family == "text" and (column.length or 9) >= 9
+                position
+                for position, column in enumerate(columns)
+                if len(columns) > 1 and column.family == "text" and (column.length or 9) >= 9
             )
-    return {name: sorted(places) for name, places in found.items() if places}
+    return {name: sorted(positions) for name, positions in found.items() if positions}
 
 
 def _keys(frame: pl.DataFrame, column: str, texts: dict[str, list[int]], of: str = "table") -> pl.DataFrame:

@@ -46,8 +46,8 @@ def _of(mapping: TableMapping, into: Into, mappings: Mappings) -> str | None:
         words = [f"{name} = '{form.constant}'" for name, form in into.columns.items() if shared and isinstance(form.constant, str)]
         return _distinct(kept, into.table, " AND ".join(words))
     parts, joins = [], ""
-    for place, column in enumerate(mapping.key):
-        found = _part(mapping, into, column, f"k{place}", mappings)
+    for number, column in enumerate(mapping.key):
+        found = _part(mapping, into, column, f"k{number}", mappings)
         if found is None:
             return None
         parts.append(found[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.report.controls import controls, place
+from etl.report.controls import controls, shown_and_link
 from etl.report.goals import headline
 from etl.report.lists import Lists
 from etl.report.recheck import queries
@@ -100,7 +100,7 @@ def totals(report: Report) -> dict[str, int]:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Returns the lines of a Markdown table and an empty line; columns of numbers are right-aligned."""
     cells = [list(row) for row in rows]
-    numeric = [bool(cells) and all(_is_number(row[place]) for row in cells) for place in range(len(head))]
+    numeric = [bool(cells) and all(_is_number(row[position]) for row in cells) for position in range(len(head))]
     lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if right else '---' for right in numeric)}|"]
     return [*lines, *(f"| {' | '.join(row)} |" for row in cells), ""]
 
@@ -148,12 +148,12 @@ def _run(report: Report) -> list[str]:
     run = report["run"]
     names = {"P2": "Portal 2.0", "TC": "Trade Compliance", "files": "Old file share"}
     rows = [("Run", code(run["id"]) if run["id"] else "not published yet")]
-    rows += [(names[key], code(place)) for key, place in run["sources"].items()]
+    rows += [(names[key], code(address)) for key, address in run["sources"].items()]
     rows += [(name, code(run[key])) for name, key in (("New store", "target"), ("Object store", "objects")) if run[key]]
     if run["rehearsal"]:
         rows.append(("Kind", "rehearsal against a throw-away store"))
     rows += [(f"Snapshot of {names[portal]}", escaped(level)) for portal, level in run["snapshot"].items()]
-    rows += [(f"Fingerprint of {names[portal]}", code(mark)) for portal, mark in run["fingerprints"].items()]
+    rows += [(f"Fingerprint of {names[portal]}", code(fingerprint)) for portal, fingerprint in run["fingerprints"].items()]
     rows.append(("Freeze", f"{run['freeze']['from']} to {run['freeze']['to']}" if run["freeze"] else "none given"))
     rows.append(("Approval", escaped(approval_sentence(report))))
     rows.append(("Extract began", run["extract_began"] or "–"))
@@ -310,7 +310,7 @@ def _signed(report: Report) -> list[str]:
 
 
 def _controls() -> list[str]:
-    rows = [(c.control, c.title, escaped(c.what), ", ".join(code(place(shown)[0]) for shown in c.shown)) for c in controls()]
+    rows = [(c.control, c.title, escaped(c.what), ", ".join(code(shown_and_link(shown)[0]) for shown in c.shown)) for c in controls()]
     note = "Controls of NIST SP 800-53 Rev. 5 that this run supports, and where each is shown."
     return ["## Controls", "", note, "", *table(("Control", "Name", "What is done", "Shown in"), rows)][:-1]
 

@@ -103,7 +103,7 @@ def _summary(report: dict[str, Any], frames: Mapping[str, pl.DataFrame]) -> pl.D
 def _source_rows(report: dict[str, Any]) -> pl.DataFrame:
     names = ("portal", "table", "chapter", "read", "loaded", "made_rows", "held_rows", "held_and_loaded", "retired", "difference")
     rows = [tuple(row[name] for name in names) for row in report["conservation"]]
-    return pl.DataFrame(rows, schema={name: pl.String if place < 3 else pl.Int64 for place, name in enumerate(names)}, orient="row")
+    return pl.DataFrame(rows, schema={name: pl.String if position < 3 else pl.Int64 for position, name in enumerate(names)}, orient="row")
 
 
 def _new_store(report: dict[str, Any]) -> pl.DataFrame:

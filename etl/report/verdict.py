@@ -29,8 +29,8 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     unknown = report["reconciliation"]["not_checked"]
     if answer == "different":
         total = report["reconciliation"]["total"]
-        places = f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv lists each."
-        return _verdict("published_but_different", "published, but different", [places, *contradicted, *since, *unknown])
+        differences = f"Old and new differ in {total:,} {'place' if total == 1 else 'places'}; differences.csv lists each."
+        return _verdict("published_but_different", "published, but different", [differences, *contradicted, *since, *unknown])
     if report["checks"]["critical"]:
         failed = [answer for answer in report["checks"]["answers"] if answer["failed"] and answer["severity"] == "critical"]
         return _verdict(

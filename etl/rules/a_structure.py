@@ -54,11 +54,11 @@ def hold_by_structure(profile: RowPlacement, model: RowPlacement, entity: RowPla
 
 def _hold_orphans(rows: RowPlacement, column: str, parents: AccountIndex) -> None:
     wanted, present = int_values_and_mask(rows.frame, column)
-    place, exists = parents.find(wanted)
+    position, exists = parents.find(wanted)
     rows.hold(~present, "NO_OWNER")  # an old table may allow NULL where the contract does not
     rows.hold(present & ~exists, "BROKEN_REFERENCE")
     if len(parents.keys):
-        rows.hold(present & exists & parents.held[place], "PARENT_HELD")
+        rows.hold(present & exists & parents.held[position], "PARENT_HELD")
 
 
 def account_rows(profile: RowPlacement, model: RowPlacement, entity: RowPlacement) -> pl.DataFrame:
@@ -88,8 +88,8 @@ def account_rows(profile: RowPlacement, model: RowPlacement, entity: RowPlacemen
 
 def _row_of(rows: RowPlacement, column: str, wanted: Ints) -> Ints:
     values, present = int_values_and_mask(rows.frame, column)
-    places = np.flatnonzero(present)
-    order = places[np.argsort(values[places], kind="stable")]
+    positions = np.flatnonzero(present)
+    order = positions[np.argsort(values[positions], kind="stable")]
     return order[np.searchsorted(values[order], wanted)] if len(order) else np.zeros(0, np.int64)
 
 
@@ -101,12 +101,12 @@ def index_of_accounts(rows: RowPlacement, column: str, of_account: Ints, known: 
     values, present = int_values_and_mask(rows.frame, column)
     order = np.argsort(values[present], kind="stable")
     sorted_values = values[present][order]
-    place = np.searchsorted(sorted_values, of_account)
-    place[place == len(sorted_values)] = 0
-    same = sorted_values[place] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
+    position = np.searchsorted(sorted_values, of_account)
+    position[position == len(sorted_values)] = 0
+    same = sorted_values[position] == of_account if len(sorted_values) else np.zeros(len(of_account), bool)
     found = np.flatnonzero(same if known is None else same & known)
     held = (rows.reason > 0)[present]
-    return make_account_index(values[present], held, order[place[found]], found.astype(np.int32))
+    return make_account_index(values[present], held, order[position[found]], found.astype(np.int32))
 
 
 def types_after_split(entity: RowPlacement, accounts: pl.DataFrame, mappings: Mappings) -> pl.Series:

@@ -74,10 +74,10 @@ def flag_other_bytes(rows: RowPlacement, spine: AccountDirectory) -> Flagged:
 def place_contents(content: RowPlacement, documents: AccountIndex) -> None:
     """Holds bytes without a document row as ORPHAN_CONTENT and bytes of a held document as PARENT_HELD (C7)."""
     wanted, _ = int_values_and_mask(content.frame, content.mapping.key[0])
-    place, exists = documents.find(wanted)
+    position, exists = documents.find(wanted)
     content.hold(~exists, "ORPHAN_CONTENT")
     if len(documents.keys):
-        content.hold(exists & documents.held[place], "PARENT_HELD")
+        content.hold(exists & documents.held[position], "PARENT_HELD")
 
 
 # How columns come about: by target_table.column, or by the number for any column that this rule fills.

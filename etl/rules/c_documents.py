@@ -57,13 +57,13 @@ def place_documents_and_links(
     """Returns the placement of every document and every link; holds and flags rows by C1, C2, C3 and C11."""
     document_id, present = int_values_and_mask(document.frame, "document_id")
     known = make_account_index(document_id[present], (document.reason > 0)[present], np.zeros(0, np.int64), np.zeros(0, np.int32))
-    row_of_place = np.flatnonzero(present)[np.argsort(document_id[present], kind="stable")]
+    row_of_position = np.flatnonzero(present)[np.argsort(document_id[present], kind="stable")]
     wanted, _ = int_values_and_mask(link.frame, "document_id")
-    place, exists = known.find(wanted)
-    of_document = row_of_place[place] if len(row_of_place) else place
+    position, exists = known.find(wanted)
+    of_document = row_of_position[position] if len(row_of_position) else position
     link.hold(~exists, "BROKEN_REFERENCE")
     if len(known.keys):
-        link.hold(exists & known.held[place], "PARENT_HELD")
+        link.hold(exists & known.held[position], "PARENT_HELD")
     targets = _targets(link, spine)
     good = targets.good & exists & (link.reason == 0)
     own, has_own = _own_profiles(document, link, of_document, good, targets.profile, model_profiles)
@@ -75,7 +75,7 @@ def place_documents_and_links(
     link.hold(exists & (document.reason[of_document] > 0) if len(own) else exists, "PARENT_HELD")
     keep = good[targets.row] & (link.reason == 0)[targets.row]
     link.copy_to(targets.row[keep], targets.account[keep])
-    return DocumentPlacement(document, link, inherited, _previous(document, row_of_place, known))
+    return DocumentPlacement(document, link, inherited, _previous(document, row_of_position, known))
 
 
 def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
@@ -90,14 +90,14 @@ def _targets(link: RowPlacement, spine: AccountDirectory) -> _Targets:
     for entry in spine.mappings.codes["link_target"]:
         of_kind = np.flatnonzero((code == entry["target_cd"]).to_numpy())
         where = spine.where["P2", entry["source_table"]]
-        place, exists = where.find(wanted[of_kind])
+        position, exists = where.find(wanted[of_kind])
         listed[of_kind] = exists
-        held = exists & where.held[place] if len(where.keys) else exists
+        held = exists & where.held[position] if len(where.keys) else exists
         mask = np.zeros(count, bool)
         mask[of_kind[held]] = True
         link.hold(mask, "PARENT_HELD")
         fine = exists & ~held
-        index, found = where.copies(place[fine])
+        index, found = where.copies(position[fine])
         rows.append(of_kind[fine][index])
         accounts.append(found)
         good[of_kind[fine]] = True
@@ -180,11 +180,11 @@ def _inherit(document: RowPlacement, spine: AccountDirectory) -> Bools:
     return inherited
 
 
-def _previous(document: RowPlacement, row_of_place: Ints, known: AccountIndex) -> Ints:
+def _previous(document: RowPlacement, row_of_position: Ints, known: AccountIndex) -> Ints:
     """Returns the row of each earlier version, -1 if none is kept; flags missing ones and cycles (C11)."""
     wanted, present = int_values_and_mask(document.frame, "previous_document_id")
-    place, exists = known.find(wanted)
-    following = np.where(present & exists, row_of_place[place] if len(row_of_place) else place, -1)
+    position, exists = known.find(wanted)
+    following = np.where(present & exists, row_of_position[position] if len(row_of_position) else position, -1)
     cycle = on_cycle(following)
     document.flag("C11", present & (~exists | cycle), "the earlier version does not exist, or the versions form a cycle")
     return np.where(cycle, -1, following)
@@ -210,9 +210,9 @@ def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, sp
     width = spine.accounts.height + 1
     pairs = np.sort(shelf.document.row * width + shelf.document.account + 1)
     wanted = previous * width + account + 1
-    place = np.searchsorted(pairs, wanted)
-    place[place == len(pairs)] = 0
-    there = (previous >= 0) & (pairs[place] == wanted) if len(pairs) else previous >= 0
+    position = np.searchsorted(pairs, wanted)
+    position[position == len(pairs)] = 0
+    there = (previous >= 0) & (pairs[position] == wanted) if len(pairs) else previous >= 0
     ids = ids_of(spine.tag_of("document", "P2"), document_id[previous], account, spine)
     return {"previous_document_id": as_arrow(ids, there), "inherited": pl.Series(shelf.inherited[row])}
 
@@ -226,13 +226,13 @@ def link_targets(link: RowPlacement, spine: AccountDirectory) -> pa.Array:
     for entry in spine.mappings.codes["link_target"]:
         chosen = np.flatnonzero((code == entry["target_cd"]).to_numpy())
         into = {block.table: block.per for block in spine.mappings.tables["P2", entry["source_table"]].into}
-        mark = spine.tag_of(entry["target_table"], "P2")
+        table_tag = spine.tag_of(entry["target_table"], "P2")
         if entry["target_table"] == "entity_account":
             ids[chosen] = _rows(account_ids(link.account[chosen], spine))
         elif into[entry["target_table"]] == "once":
-            ids[chosen] = once_ids(mark, target[chosen])
+            ids[chosen] = once_ids(table_tag, target[chosen])
         else:
-            ids[chosen] = ids_of(mark, target[chosen], link.account[chosen], spine)
+            ids[chosen] = ids_of(table_tag, target[chosen], link.account[chosen], spine)
     return as_arrow(ids)
 
 

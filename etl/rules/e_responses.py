@@ -48,9 +48,9 @@ def superseded(suspects: pl.DataFrame) -> Ints:
     `suspects`: response_id, security_profile_id, question_id, modified_at of loaded answers.
     """
     latest = suspects.sort("modified_at", "response_id", descending=[True, True]).with_columns(
-        pl.int_range(pl.len()).over("security_profile_id", "question_id").alias("place")
+        pl.int_range(pl.len()).over("security_profile_id", "question_id").alias("position")
     )
-    return latest.filter(pl.col("place") > 0)["response_id"].sort().to_numpy().astype(np.int64)
+    return latest.filter(pl.col("position") > 0)["response_id"].sort().to_numpy().astype(np.int64)
 
 
 _EPOCH = date(1970, 1, 1)

@@ -68,11 +68,11 @@ def _superseded(links: RowPlacement, pairs: pl.DataFrame) -> Bools:
         links.frame["request_status_cd"].gather(pairs["row"]),
         links.frame["responded_at"].gather(pairs["row"]),
         links.frame["link_id"].gather(pairs["row"]),
-        pl.int_range(pl.len()).alias("place"),
+        pl.int_range(pl.len()).alias("position"),
     ).filter(pl.col("request_status_cd") == "ACCEPTED")
     later = accepted.sort("responded_at", "link_id", nulls_last=True).filter(pl.int_range(pl.len()).over("monitor", "monitored") > 0)
     replaced = np.zeros(pairs.height, bool)
-    replaced[later["place"].to_numpy()] = True
+    replaced[later["position"].to_numpy()] = True
     return replaced
 
 

@@ -113,8 +113,8 @@ def notification_document(copies: TargetRows, form: Form) -> Computed:
     """Returns the id of the document as recorded, whichever Trade Compliance account it belongs to (fine print 38)."""
     values, _ = copies.ints(form.columns[0])
     where = copies.spine.where["TC", "tc_document"]
-    place, _ = where.find(values)
-    accounts = where.accounts[where.start[place]]
+    position, _ = where.find(values)
+    accounts = where.accounts[where.start[position]]
     return as_arrow(ids_of(copies.spine.tag_of("document", "TC"), values, accounts, copies.spine))
 
 

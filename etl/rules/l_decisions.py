@@ -59,7 +59,7 @@ def decided_accounts(tc_account: RowPlacement, decisions: Decisions, spine: Acco
     Adds a sentence to `problems` for every decision that cannot be applied (L3).
     """
     types = spine.accounts["business_type_cd"].to_list() if spine.accounts.height else []
-    position = {entity: place for place, entity in enumerate(spine.accounts["entity_id"].to_list())} if spine.accounts.height else {}
+    position = {entity: position for position, entity in enumerate(spine.accounts["entity_id"].to_list())} if spine.accounts.height else {}
     rows = _rows(tc_account)
     found = {}
     for decision in decisions.of("tc_account"):

@@ -51,7 +51,7 @@ CHAPTERS: tuple[ModuleType, ...] = (
 # By number: the source tables (PORTAL.table, or * for any) whose rows the rule flags.
 RULES: dict[str, tuple[str, ...]] = {number: tables for chapter in CHAPTERS for number, tables in chapter.RULES.items()}
 
-COLUMNS: dict[str, Rule] = {place: rule for chapter in CHAPTERS for place, rule in getattr(chapter, "COLUMNS", {}).items()}
+COLUMNS: dict[str, Rule] = {column_name: rule for chapter in CHAPTERS for column_name, rule in getattr(chapter, "COLUMNS", {}).items()}
 FLAGS: dict[str, Flag] = {number: flag for chapter in CHAPTERS for number, flag in getattr(chapter, "FLAGS", {}).items()}
 
 # (source table, target column): computed by split or reattach from whole tables, not from one row.

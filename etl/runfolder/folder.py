@@ -215,9 +215,9 @@ class RunFolder:
         """Raises EvidenceAltered where the step's folder has a file outside of the manifest, or a link; known files are compared when they are read."""
         known = {file.path for file in self._step(name).files}
         folder = self.path / name
-        for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
-            relative = place.relative_to(self.path).as_posix()
-            if place.is_symlink() or (place.is_file() and relative not in known):
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            relative = path.relative_to(self.path).as_posix()
+            if path.is_symlink() or (path.is_file() and relative not in known):
                 message = f"{relative} is in the run's folder, but not in its manifest."
                 raise EvidenceAltered(message, "Remove it, or start again in a new run folder.")
 
@@ -290,15 +290,15 @@ def sealing() -> bool:
 
 def _key() -> bytes | None:
     """Returns the key that seals the manifest, from the file that the environment names; None where it names none."""
-    place = os.environ.get(SEAL)
-    if place is None:
+    path = os.environ.get(SEAL)
+    if path is None:
         return None
-    if not place.strip():
+    if not path.strip():
         raise WrongUsage(f"{SEAL} is set, but empty.", "Give the file that contains the run's key, or unset it.")
     try:
-        key = Path(place).read_bytes()
+        key = Path(path).read_bytes()
     except OSError as error:
-        raise MigrationError(f"{SEAL}: {place} cannot be read ({error.strerror}).", "Give the file that contains the run's key.") from None
+        raise MigrationError(f"{SEAL}: {path} cannot be read ({error.strerror}).", "Give the file that contains the run's key.") from None
     if len(key) < _KEY_BYTES:
         raise MigrationError(f"{SEAL}: the key is shorter than {_KEY_BYTES} bytes.", f"Make one: openssl rand -out FILE {_KEY_BYTES}.")
     return key
@@ -319,7 +319,7 @@ _OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # left by a start that was 
 
 
 def _refuse_other_folder(path: Path) -> None:
-    """Raises Refused for a folder with content that never was a run folder, before it changes anything."""
+    """Raises Refused for a folder with content that is not a run folder, before it changes anything."""
     if path.is_symlink() or not path.is_dir() or (path / layout.MANIFEST).is_file():
         return
     try:

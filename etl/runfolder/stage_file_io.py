@@ -118,11 +118,11 @@ def table_of(content: bytes) -> pa.Table:
     return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read(use_threads=False)
 
 
-def write_durably(place: Path, content: bytes | memoryview) -> None:
+def write_durably(path: Path, content: bytes | memoryview) -> None:
     """Writes a temporary file, makes it durable, renames it, makes the folder durable; mode 0600 under any umask."""
-    folder = os.open(place.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        write_in(folder, place.name, content)
+        write_in(folder, path.name, content)
     finally:
         os.close(folder)
 

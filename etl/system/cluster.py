@@ -74,7 +74,7 @@ class _Watched(Executor):
             future: Future[Any] = Future()
             self._open.add(future)
         task = self._tasks.submit(fn, *args, **kwargs)
-        task.add_done_callback(lambda done: self._settle(future, done))
+        task.add_done_callback(lambda done: self._complete(future, done))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -86,7 +86,7 @@ class _Watched(Executor):
             future.cancel()
         self._tasks.shutdown(wait=False)
 
-    def _settle(self, future: Future[Any], done: Future[Any]) -> None:
+    def _complete(self, future: Future[Any], done: Future[Any]) -> None:
         with self._lock:
             if future not in self._open:
                 return  # the cluster was lost meanwhile

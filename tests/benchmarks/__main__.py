@@ -23,11 +23,11 @@ from .results import Results
 ROUNDS = 3
 
 
-def copied(world: Path, place: Path) -> float:
+def copied(world: Path, path: Path) -> float:
     """Seconds that copying every source row with executemany, and every document's bytes into a file, takes."""
     began = time.monotonic()
     for name in ("portal2.sqlite", "tc.sqlite"):
-        source, copy = sqlite3.connect(world / name), sqlite3.connect(place / name)
+        source, copy = sqlite3.connect(world / name), sqlite3.connect(path / name)
         source.text_factory = bytes
         for (table,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             columns = ", ".join(row[1].decode() for row in source.execute(f'PRAGMA table_info("{table.decode()}")'))
@@ -37,14 +37,14 @@ def copied(world: Path, place: Path) -> float:
                 copy.executemany(f'INSERT INTO "{table.decode()}" VALUES ({", ".join("?" * len(rows[0]))})', rows)
             if table.endswith(b"document_content"):
                 for number, (_, content) in enumerate(rows):
-                    (place / f"{name}-{number}").write_bytes(content or b"")
+                    (path / f"{name}-{number}").write_bytes(content or b"")
         copy.commit()
         copy.close()
         source.close()
     return time.monotonic() - began
 
 
-def migrated(world: Path, place: Path) -> tuple[float, float, float]:
+def migrated(world: Path, path: Path) -> tuple[float, float, float]:
     """(seconds without the import of Great Expectations, seconds of the check step without it, peak memory in MB) of `portal-migrate run`."""
     words = [
         "run",
@@ -55,18 +55,18 @@ def migrated(world: Path, place: Path) -> tuple[float, float, float]:
         "--files",
         str(world / "files"),
         "--target",
-        f"sqlite:///{place / 'portal3.sqlite'}",
+        f"sqlite:///{path / 'portal3.sqlite'}",
         "--objects",
-        str(place / "objects"),
+        str(path / "objects"),
         "--run",
-        str(place / "run"),
+        str(path / "run"),
         "--freeze-from",
         "2023-09-16",
         "--freeze-to",
         "2023-09-30",
     ]
     cost = measured([sys.executable, "-m", "cli", *words], ())
-    steps = json.loads((place / "run" / "manifest.json").read_bytes())["run"]["steps"]
+    steps = json.loads((path / "run" / "manifest.json").read_bytes())["run"]["steps"]
     importing = _importing()
     return cost.seconds - importing, steps["check"]["facts"]["seconds"] - importing, cost.client_mb
 
@@ -87,9 +87,9 @@ def main(sizes: list[int], place_of_json: Path | None = None) -> None:
             rows = sum(write_synthetic(*urls, world / "files", profiles, 7).values())
             results = []
             for number in range(ROUNDS):
-                place = Path(scratch) / str(number)
-                (place / "copy").mkdir(parents=True)
-                results.append((copied(world, place / "copy"), *migrated(world, place)))
+                path = Path(scratch) / str(number)
+                (path / "copy").mkdir(parents=True)
+                results.append((copied(world, path / "copy"), *migrated(world, path)))
             for what, unit, column in zip(
                 ("copy", "run", "check", "memory"), ("s", "s", "s", "MB"), zip(*results, strict=True), strict=True
             ):

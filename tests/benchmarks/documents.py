@@ -55,8 +55,8 @@ def on_the_share(scene: Scene) -> None:
     shared = files.resolve()
     files.unlink()
     files.mkdir()
-    for place in shared.iterdir():
-        (files / place.name).symlink_to(place)
+    for path in shared.iterdir():
+        (files / path.name).symlink_to(path)
     with (files / "large.bin").open("wb") as file:
         file.truncate(ON_THE_SHARE)
     _do(scene, _ROW.format(key=700_000, path="'large.bin'"))

@@ -1,4 +1,4 @@
-"""Worlds that change between two runs, loaded one behind the other and taken back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql] [--json FILE]`.
+"""Worlds that change between two runs, loaded in sequence and rolled back: `python -m tests.benchmarks.evolve [--worlds 20] [--first 0] [--only postgresql] [--json FILE]`.
 
 For each database so many small worlds, each with two later states of itself. Every load must give the store that a fresh run gives, every
 rollback the one before, and the store must demand of its rows afterwards what it demanded before. Prints how many did; exit code 1 unless all did.
@@ -44,12 +44,12 @@ def world(seed: int) -> Legacy:
     return made
 
 
-def tried(seed: int, place: Path, store: Callable[[str], str]) -> list[str]:
+def tried(seed: int, path: Path, store: Callable[[str], str]) -> list[str]:
     """What differed, in sentences."""
     first = world(seed)
     later = evolved(first, seed)
     states = (first, later, evolved(later, seed + 1_000_000))
-    runs = [staged(state, place / str(number), place / "objects") for number, state in enumerate(states)]
+    runs = [staged(state, path / str(number), path / "objects") for number, state in enumerate(states)]
     fresh = []
     for run in runs:
         url = store("fresh")
@@ -74,14 +74,14 @@ def main(worlds: int, kinds: Sequence[str], first: int = 0, place_of_json: Path 
         for kind in kinds:
             for seed in range(first, first + worlds):
                 with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                    place = Path(folder)
+                    path = Path(folder)
 
-                    def lite(name: str, place: Path = place) -> str:
-                        (place / f"{name}.sqlite").unlink(missing_ok=True)
-                        return f"sqlite:///{place / name}.sqlite"
+                    def lite(name: str, path: Path = path) -> str:
+                        (path / f"{name}.sqlite").unlink(missing_ok=True)
+                        return f"sqlite:///{path / name}.sqlite"
 
                     began = time.monotonic()
-                    found = tried(seed, place, lite if kind == "sqlite" else great)
+                    found = tried(seed, path, lite if kind == "sqlite" else great)
                     results.add(f"{kind}: a world, forwards and back", time.monotonic() - began)
                 equal += not found
                 print(f"{kind} {seed}: {'equal, forwards and back' if not found else '; '.join(found)}", flush=True)  # noqa: T201 - its answer

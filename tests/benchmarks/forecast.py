@@ -63,7 +63,7 @@ def main(words: list[str] | None = None) -> None:
     for kind in given.on:
         with tempfile.TemporaryDirectory(prefix="forecast-") as scratch, ExitStack() as stack:
             servers = stack.enter_context(two_servers(Path(scratch))) if kind == "postgresql" else ()
-            folder = Path(scratch) / "nights"
+            folder = Path(scratch) / "runs"
             folder.mkdir()
             before = os.getloadavg()[0]
             known, seen = forecast_and_seen(folder, servers, given.profiles)

@@ -93,9 +93,9 @@ def main() -> None:
     given = parser.parse_args()
     results = Results.begun_now("lookups", profiles=given.profiles)
     with tempfile.TemporaryDirectory(prefix="lookups-") as scratch:
-        place = given.folder or Path(scratch)
-        migrated(place, given.profiles)
-        measured(place, results)
+        path = given.folder or Path(scratch)
+        migrated(path, given.profiles)
+        measured(path, results)
     results.write(given.json)
 
 

@@ -42,9 +42,9 @@ def earlier(name: str) -> Iterator[Path | None]:
         yield tree
 
 
-def migrated(tree: Path, world: Path, place: Path) -> dict[str, float]:
+def migrated(tree: Path, world: Path, path: Path) -> dict[str, float]:
     """Seconds of the steps and of the whole run of that tree's code; DoesNotRun where it fails."""
-    place.mkdir()
+    path.mkdir()
     stores = [
         "--source",
         f"sqlite:///{world / 'portal2.sqlite'}",
@@ -53,7 +53,7 @@ def migrated(tree: Path, world: Path, place: Path) -> dict[str, float]:
         "--files",
         str(world / "files"),
     ]
-    new = ["--target", f"sqlite:///{place / 'portal3.sqlite'}", "--objects", str(place / "objects"), "--run", str(place / "run")]
+    new = ["--target", f"sqlite:///{path / 'portal3.sqlite'}", "--objects", str(path / "objects"), "--run", str(path / "run")]
     freeze = ["--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30"]
     began = time.monotonic()
     done = subprocess.run(
@@ -67,7 +67,7 @@ def migrated(tree: Path, world: Path, place: Path) -> dict[str, float]:
     seconds = time.monotonic() - began
     if done.returncode:
         raise DoesNotRun(done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no message"])
-    steps = json.loads((place / "run" / "manifest.json").read_bytes())["run"]["steps"]
+    steps = json.loads((path / "run" / "manifest.json").read_bytes())["run"]["steps"]
     return {**{name: float(step["facts"]["seconds"]) for name, step in steps.items()}, "whole": seconds}
 
 

@@ -92,7 +92,7 @@ def ours(scene: Scene, workers: int | None = None) -> Cost:
     """The whole run; its parts go to `scene.runs`."""
     scene.new.fresh("ours")
     # Left there until all is done: a file system may avoid what was just deleted (ext4 does), and the next contender would pay for it.
-    place = tempfile.mkdtemp(dir=scene.folder)
+    path = tempfile.mkdtemp(dir=scene.folder)
     words = [
         "run",
         "--source",
@@ -104,9 +104,9 @@ def ours(scene: Scene, workers: int | None = None) -> Cost:
         "--target",
         scene.new.url("ours"),
         "--objects",
-        f"{place}/objects",
+        f"{path}/objects",
         "--run",
-        f"{place}/run",
+        f"{path}/run",
         "--freeze-from",
         "2023-09-16",
         "--freeze-to",
@@ -114,7 +114,7 @@ def ours(scene: Scene, workers: int | None = None) -> Cost:
         *(["--workers", str(workers)] if workers else []),
     ]
     cost = scene.measured([sys.executable, "-m", "cli", *words])
-    steps = json.loads(Path(place, "run", "manifest.json").read_bytes())["run"]["steps"]
+    steps = json.loads(Path(path, "run", "manifest.json").read_bytes())["run"]["steps"]
     parts = {name: float(step["facts"]["seconds"]) for name, step in steps.items()}
     scene.runs.append({**parts, "start": cost.seconds - sum(parts.values()), "whole": cost.seconds})
     return cost
@@ -156,7 +156,7 @@ def documents(scene: Scene) -> tuple[float, float, int]:
     return statistics.median(own for own, _ in measured), statistics.median(other for _, other in measured), _PAPERS * _PAPER
 
 
-def _documents_once(papers: str, place: Path) -> tuple[float, float]:
+def _documents_once(papers: str, path: Path) -> tuple[float, float]:
     from etl.databases.registry import open_source
     from etl.objects.registry import open_objects
     from etl.objects.transfer import store_all
@@ -165,13 +165,13 @@ def _documents_once(papers: str, place: Path) -> tuple[float, float]:
     os.sync()  # what others left to be written is not paid for here: documents are made durable, and that waits for a whole file system
     with open_source(papers, "Portal 2.0") as source:
         began = time.monotonic()
-        stored = store_all(source.contents(mapping, "content"), open_objects(f"{place}/objects"))
+        stored = store_all(source.contents(mapping, "content"), open_objects(f"{path}/objects"))
         own = time.monotonic() - began
     if sum(put.size for put in stored.values()) != _PAPERS * _PAPER:
         raise SystemExit("Not all documents were stored.")
     began = time.monotonic()
-    subprocess.run(["cp", "-r", f"{place}/objects", f"{place}/copy"], check=True)
-    subprocess.run(f"find {place}/copy -type f -print0 | xargs -0 sha256sum > /dev/null", shell=True, check=True)  # noqa: S602
+    subprocess.run(["cp", "-r", f"{path}/objects", f"{path}/copy"], check=True)
+    subprocess.run(f"find {path}/copy -type f -print0 | xargs -0 sha256sum > /dev/null", shell=True, check=True)  # noqa: S602
     return own, time.monotonic() - began
 
 

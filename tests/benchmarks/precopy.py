@@ -68,17 +68,17 @@ def measured(folder: Path, old: Server, profiles: int, size: int) -> tuple[int, 
     return documents, seen
 
 
-def main(profiles: int, size: int, place: Path | None = None) -> None:
+def main(profiles: int, size: int, path: Path | None = None) -> None:
     results = Results.begun_now("precopy", profiles=profiles, size=size)
     with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (old, _):
-        folder = Path(scratch) / "night"
+        folder = Path(scratch) / "cutover"
         folder.mkdir()
         documents, seen = measured(folder, old, profiles, size)
     print(f"\n{profiles:,} profiles, {documents:,} documents of {size:,} bytes\n\n| what | s | of the extract without |\n|---|--:|--:|")  # noqa: T201 - its answer
     for what, seconds in seen.items():
         results.add(what, seconds)
         print(f"| {what} | {seconds:.1f} | {seconds / seen['extract without']:.2f} |")  # noqa: T201
-    results.write(place)
+    results.write(path)
 
 
 if __name__ == "__main__":

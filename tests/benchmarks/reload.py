@@ -2,7 +2,7 @@
 
 A whole run into an empty store, its rollback, a load again, a run of the same portals after one row in `--changed` of each large table was changed
 and a tenth as many came and went, and its rollback. Prints seconds, and their ratio to the first load or to the first run. What a rollback takes
-contains the start of the command, which is measured as well: of one that finds nothing to take back. "cpu" is the processor time of client and
+contains the start of the command, which is measured as well: of one that finds nothing to roll back. "cpu" is the processor time of client and
 server together, of the whole command.
 """
 
@@ -45,7 +45,7 @@ LARGE = {
 }
 
 
-class Night:
+class Workspace:
     """A world on SQLite that is migrated into stores of one kind."""
 
     def __init__(self, folder: Path, profiles: int) -> None:
@@ -100,7 +100,7 @@ def _command(*words: str, wanted: int = 0) -> None:
         raise SystemExit(f"{words[0]} ended with status {ended.returncode}:\n{ended.stderr.decode(errors='replace')[-2000:]}")
 
 
-def measured(night: Night, server: Server | None, one_in: int, made: bool) -> dict[str, tuple[float, float, str]]:
+def measured(workspace: Workspace, server: Server | None, one_in: int, made: bool) -> dict[str, tuple[float, float, str]]:
     """By what was done: seconds, seconds of processor time, and to what they are a ratio."""
     seen: dict[str, tuple[float, float, str]] = {}
 
@@ -117,20 +117,20 @@ def measured(night: Night, server: Server | None, one_in: int, made: bool) -> di
 
     def whole(store: str, name: str, called: str) -> None:
         """A whole run; how long its load took says the run."""
-        told(f"{called}: whole run", night.run(store, name, "run"), "fresh: whole run")
-        seen[f"{called}: load"] = night.load_seconds(name), math.nan, "fresh: load"
+        told(f"{called}: whole run", workspace.run(store, name, "run"), "fresh: whole run")
+        seen[f"{called}: load"] = workspace.load_seconds(name), math.nan, "fresh: load"
 
     def loaded(store: str, name: str, called: str) -> None:
         """A load of which only the load is told."""
-        night.run(store, name, *BEFORE)
+        workspace.run(store, name, *BEFORE)
         spent[0] = cpu()
-        night.run(store, name, "load")
-        told(called, night.load_seconds(name))
+        workspace.run(store, name, "load")
+        told(called, workspace.load_seconds(name))
 
-    store = server.fresh("reload") if server else f"sqlite:///{night.folder / 'reload'}.sqlite"
+    store = server.fresh("reload") if server else f"sqlite:///{workspace.folder / 'reload'}.sqlite"
     whole(store, "run", "fresh")
-    told("rollback", night.rollback(store, "run"))
-    told("start of a rollback", night.rollback(store, "run", wanted=7))
+    told("rollback", workspace.rollback(store, "run"))
+    told("start of a rollback", workspace.rollback(store, "run", wanted=7))
     if server:
         _tidied(store)
     loaded(store, "run", "load after rollback")
@@ -140,10 +140,10 @@ def measured(night: Night, server: Server | None, one_in: int, made: bool) -> di
             session.execute((HOME / "schemas" / "portal3.sql").read_bytes())
         _tidied(empty)
         loaded(empty, "made", "load into made tables")
-    changed = night.change(one_in)
-    print(f"{changed:,} rows of {night.rows:,} changed", file=sys.stderr, flush=True)  # noqa: T201
+    changed = workspace.change(one_in)
+    print(f"{changed:,} rows of {workspace.rows:,} changed", file=sys.stderr, flush=True)  # noqa: T201
     whole(store, "delta", "delta")
-    told("rollback of the delta", night.rollback(store, "delta"), "delta: load")
+    told("rollback of the delta", workspace.rollback(store, "delta"), "delta: load")
     return seen
 
 
@@ -154,22 +154,22 @@ def _tidied(url: str) -> None:
         session.execute("ANALYZE")
 
 
-def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool, place: Path | None = None) -> None:
+def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool, path: Path | None = None) -> None:
     results = Results.begun_now("reload", profiles=list(sizes))
     for profiles in sizes:
         for kind in kinds:
             with tempfile.TemporaryDirectory() as scratch:
-                folder = Path(scratch) / "night"
+                folder = Path(scratch) / "cutover"
                 folder.mkdir()
-                night = Night(folder, profiles)
+                workspace = Workspace(folder, profiles)
                 with two_servers(Path(scratch)) if kind == "postgresql" else nullcontext((None, None)) as (_, server):
-                    seen = measured(night, server, one_in, made)
-            _say(f"\n{kind}, {profiles:,} profiles, {night.rows:,} rows\n\n| what | s | cpu s | of | s / |\n|---|--:|--:|---|--:|")
+                    seen = measured(workspace, server, one_in, made)
+            _say(f"\n{kind}, {profiles:,} profiles, {workspace.rows:,} rows\n\n| what | s | cpu s | of | s / |\n|---|--:|--:|---|--:|")
             for what, (seconds, cpu, of) in seen.items():
                 results.add(f"{kind}, {profiles} profiles: {what}", seconds)
                 used = "" if math.isnan(cpu) else f"{cpu:.1f}"
                 _say(f"| {what} | {seconds:.1f} | {used} | {of} | {seconds / seen[of][0]:.2f} |")
-    results.write(place)
+    results.write(path)
 
 
 def _say(text: str) -> None:

@@ -88,9 +88,9 @@ class Results:
         before = self.figures[what].values if what in self.figures else ()
         self.figures[what] = Figure(what, unit, (*before, *(round(float(value), 4) for value in values)))
 
-    def write(self, place: Path | None) -> None:
+    def write(self, path: Path | None) -> None:
         """Writes the file where one was asked for."""
-        if place is None:
+        if path is None:
             return
         data = {
             "format": FORMAT,
@@ -102,24 +102,24 @@ class Results:
             "versions": self.versions,
             "figures": [asdict(figure) for figure in self.figures.values()],
         }
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(json.dumps(data, indent=1) + "\n")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data, indent=1) + "\n")
 
 
-def read_results(place: Path) -> Results:
+def read_results(path: Path) -> Results:
     """The results in a file; SystemExit, with a sentence, where it is not one."""
     try:
-        data = json.loads(place.read_bytes())
+        data = json.loads(path.read_bytes())
         if data["format"] != FORMAT:
-            raise SystemExit(f"{place}: format {data['format']} is not {FORMAT}: measure again with this version.")
+            raise SystemExit(f"{path}: format {data['format']} is not {FORMAT}: measure again with this version.")
         figures = {one["what"]: Figure(one["what"], one["unit"], tuple(one["values"])) for one in data["figures"]}
         return Results(data["benchmark"], data["about"], figures, data["machine"], data["versions"], data["begun"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SystemExit(f"{place} is not a benchmark's result ({type(error).__name__}).") from None
+        raise SystemExit(f"{path} is not a benchmark's result ({type(error).__name__}).") from None
 
 
-def _lines(place: str) -> list[str]:
+def _lines(path: str) -> list[str]:
     try:
-        return Path(place).read_text().splitlines()
+        return Path(path).read_text().splitlines()
     except OSError:
         return []

@@ -127,20 +127,20 @@ def _once(name: str, taken: set[str]) -> str:
     return name
 
 
-def figures(foreign: Path, place: Path, style: str) -> tuple[int, int, int, int, float]:
+def figures(foreign: Path, path: Path, style: str) -> tuple[int, int, int, int, float]:
     """(tables right, tables, columns right, columns, seconds) of a draft in that style."""
-    place.mkdir()
-    truths = {portal: renamed(foreign, place, portal, style) for portal in PORTALS}
+    path.mkdir()
+    truths = {portal: renamed(foreign, path, portal, style) for portal in PORTALS}
     began = time.monotonic()
     done = command(
-        "scaffold", "--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite", "--to", str(place / "draft")
+        "scaffold", "--source", f"sqlite:///{path}/portal2.sqlite", "--tc", f"sqlite:///{path}/tc.sqlite", "--to", str(path / "draft")
     )
     seconds = time.monotonic() - began
     assert done.code == 0, done.err
     tables = columns = right_tables = right = 0
     for portal, truth in truths.items():
         for table, (physical, behind) in truth.items():
-            file = place / "draft" / portal / f"{table}.toml"
+            file = path / "draft" / portal / f"{table}.toml"
             other, found = first_block(file) if file.is_file() else ("", {})
             tables, columns = tables + 1, columns + len(behind)
             right_tables += other == physical

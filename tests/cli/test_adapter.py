@@ -58,7 +58,7 @@ def test_a_held_row_has_the_contracts_row_and_the_raw_cells_behind_it(world: Pat
     assert any("CT_MDL_ENTT.STTS_CD" in json.loads(text)["_physical"] for text in held.values())
 
 
-def test_errors_of_an_adapter_come_in_one_answer_each_with_file_and_place(world: Path, tmp_path: Path) -> None:
+def test_errors_of_an_adapter_are_reported_together_each_with_file_and_location(world: Path, tmp_path: Path) -> None:
     adapter = copied(world / "foreign" / "adapter", tmp_path / "adapter")
     (adapter / "portal2" / "model_entitty.toml").write_text("", encoding="utf-8")
     entity = adapter / "portal2" / "model_entity.toml"
@@ -72,7 +72,7 @@ def test_errors_of_an_adapter_come_in_one_answer_each_with_file_and_place(world:
         assert piece in done.err, piece
 
 
-def test_K5_what_no_file_names_and_what_is_gone_is_named_on_both_sides(world: Path, tmp_path: Path) -> None:
+def test_K5_unmapped_and_missing_names_are_reported_on_both_sides(world: Path, tmp_path: Path) -> None:
     foreign = copied(world / "foreign", tmp_path / "foreign")
     with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:
         portal.execute("CREATE TABLE STRANGER (A INTEGER)")
@@ -104,7 +104,7 @@ def test_another_adapter_or_none_is_refused_by_the_run(world: Path, tmp_path: Pa
     assert reconciled(foreign / "twin", world / "legacy" / "files", "--adapter", str(tmp_path / "limits")).code == 7
 
 
-def test_the_rows_are_asked_too_words_rests_and_look_ups(world: Path, tmp_path: Path) -> None:
+def test_plan_checks_codes_left_out_rows_and_look_ups_in_the_data(world: Path, tmp_path: Path) -> None:
     foreign = copied(world / "foreign", tmp_path / "foreign")
     with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:
         portal.execute("UPDATE CT_MDL_ENTT SET STTS_CD = '77' WHERE rowid IN (1, 2)")
@@ -153,7 +153,7 @@ def test_plan_counts_both_sides_and_says_what_will_not_fit(world: Path, tmp_path
     assert held["model_entity", "next_validation_due_dt"] == 3
 
 
-def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_line_that_would_mend_it(tmp_path: Path) -> None:
+def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_line_to_add(tmp_path: Path) -> None:
     legacy = tmp_path / "legacy"
     write_cast(legacy)
     for file, portal in (("portal2.sqlite", "P2"), ("tc.sqlite", "TC")):
@@ -191,7 +191,7 @@ class Shapes:
     def shapes(self) -> dict[str, dict[str, str]]:
         return self.found
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
 
@@ -210,7 +210,7 @@ def test_trace_takes_physical_names_and_shows_both(world: Path) -> None:
     assert command("trace", "P2", "NO_TABLE", "1", *stores).code == 2
 
 
-def test_faults_of_an_adapter_on_the_loaders_side_are_all_found_by_the_verifier(world: Path) -> None:
+def test_the_verifier_finds_every_fault_of_the_loaders_adapter(world: Path) -> None:
     planted, found, alarms = adapter_faults(world / "foreign", 100, 1)
     assert sum(planted.values()) == 100
     assert set(planted) == {"columns swapped", "code line gone", "another century", "another zone", "yes and no exchanged"}

@@ -69,35 +69,35 @@ def test_69_a_disguised_portal_on_a_server_gives_the_identical_store(postgres: s
 
 def _a_folder_of_files_gives_the_identical_store(world: Path) -> None:
     """The same world again, as CSV and Parquet files."""
-    place = world / "exported"
+    path = world / "exported"
     for folder, file in FOLDERS.items():
         made = disguised(world / file, folder, texts=True)
-        write_csv(made, place / folder)
-        write_adapter(made, place / "adapter")
-    sources = _sources({folder: f"folder:{place}/{folder}" for folder in FOLDERS})
-    stores = ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"), "--files", str(world / "files"))
-    done = command("run", *sources, *stores, "--run", str(place / "run"), *FREEZE, "--adapter", str(place / "adapter"))
+        write_csv(made, path / folder)
+        write_adapter(made, path / "adapter")
+    sources = _sources({folder: f"folder:{path}/{folder}" for folder in FOLDERS})
+    stores = ("--target", f"sqlite:///{path}/store.sqlite", "--objects", str(path / "objects"), "--files", str(world / "files"))
+    done = command("run", *sources, *stores, "--run", str(path / "run"), *FREEZE, "--adapter", str(path / "adapter"))
     assert done.code == 0, done.err
-    assert different_tables(world / "twin" / "store.sqlite", place / "store.sqlite") == []
-    with (place / "portal2" / "TMP_LOAD_2019.csv").open("a", encoding="utf-8") as file_:
+    assert different_tables(world / "twin" / "store.sqlite", path / "store.sqlite") == []
+    with (path / "portal2" / "TMP_LOAD_2019.csv").open("a", encoding="utf-8") as file_:
         file_.write("one more\n")
-    assert command("freeze", "check", *sources, "--adapter", str(place / "adapter"), "--seconds", "0").code == 0
+    assert command("freeze", "check", *sources, "--adapter", str(path / "adapter"), "--seconds", "0").code == 0
 
 
 def _a_mariadb_gives_the_identical_store(world: Path, socket: str) -> None:
     """And once more, read by the portable reader; the verifier with it."""
-    place = world / "mariadb"
+    path = world / "mariadb"
     urls = {}
     for folder, file in FOLDERS.items():
         made = disguised(world / file, folder)
         urls[folder] = write_mariadb(made, socket, f"presented_{folder}")
-        write_adapter(made, place / "adapter")
-    stores = ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"), "--files", str(world / "files"))
-    more = ("--adapter", str(place / "adapter"))
+        write_adapter(made, path / "adapter")
+    stores = ("--target", f"sqlite:///{path}/store.sqlite", "--objects", str(path / "objects"), "--files", str(world / "files"))
+    more = ("--adapter", str(path / "adapter"))
     assert command("plan", *_sources(urls), *more).code == 0
-    done = command("run", *_sources(urls), *stores, "--run", str(place / "run"), *FREEZE, *more)
+    done = command("run", *_sources(urls), *stores, "--run", str(path / "run"), *FREEZE, *more)
     assert done.code == 0, done.err
-    assert different_tables(world / "twin" / "store.sqlite", place / "store.sqlite") == []
+    assert different_tables(world / "twin" / "store.sqlite", path / "store.sqlite") == []
     assert command("reconcile", *_sources(urls), *stores, *more, "--output", "json").data["total"] == 0
 
 

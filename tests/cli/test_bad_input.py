@@ -16,7 +16,7 @@ import pytest
 
 import cli
 from sample_data.world import World
-from tests.support.command import FREEZE, Done, Night, command
+from tests.support.command import FREEZE, Done, Workspace, command
 from tests.support.legacy import MAPPINGS, Legacy, Store, Undecodable, migrate
 from tests.unit.transform.test_laws import loaded_keys, source_keys
 
@@ -36,15 +36,15 @@ def one_company() -> Legacy:
 
 
 @pytest.fixture
-def night(tmp_path: Path) -> Night:
-    """A night about one company, whose document lies on the file share."""
+def workspace(tmp_path: Path) -> Workspace:
+    """A workspace with one company, whose document lies on the file share."""
     one_company().write(tmp_path / "legacy")
-    return Night(tmp_path)
+    return Workspace(tmp_path)
 
 
-def nothing_is_left(night: Night) -> None:
-    assert not night.target.exists()
-    assert not (night.run / "extract").exists()
+def nothing_is_left(workspace: Workspace) -> None:
+    assert not workspace.target.exists()
+    assert not (workspace.run / "extract").exists()
 
 
 # -- sources -------------------------------------------------------------------------------------------------------------------------------
@@ -78,26 +78,26 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("how", BROKEN)
-def test_a_source_file_that_cannot_be_read_is_named(night: Night, how: str) -> None:
+def test_a_source_file_that_cannot_be_read_is_named(workspace: Workspace, how: str) -> None:
     spoil, sentence = BROKEN[how]
-    spoil(night.folder / "legacy" / "portal2.sqlite")
+    spoil(workspace.folder / "legacy" / "portal2.sqlite")
     for name in ("plan", "extract"):
-        said(night.command(name), 1, sentence, "P2" if how == "empty" else "Portal 2.0")
-        nothing_is_left(night)
+        said(workspace.command(name), 1, sentence, "P2" if how == "empty" else "Portal 2.0")
+        nothing_is_left(workspace)
 
 
-def test_a_lock_that_is_met_at_any_read_of_a_source_says_that_it_is_in_use(night: Night) -> None:
+def test_a_source_that_is_locked_at_any_read_is_reported_as_in_use(workspace: Workspace) -> None:
     """Also at a read behind the first one: `freeze check` then answers 5."""
     from etl.databases.sqlite.source import SqliteSource
     from etl.errors import Busy
 
-    file = night.folder / "legacy" / "portal2.sqlite"
+    file = workspace.folder / "legacy" / "portal2.sqlite"
     for read in (
         SqliteSource.shapes,
         lambda source: source.count("document"),
         lambda source: list(source.read(MAPPINGS.tables["P2", "document"], 9)),
     ):
-        with SqliteSource(f"sqlite:///{file}", "Portal 2.0") as source, night.database("legacy/portal2.sqlite") as writer:
+        with SqliteSource(f"sqlite:///{file}", "Portal 2.0") as source, workspace.database("legacy/portal2.sqlite") as writer:
             source._connection.execute("ROLLBACK")  # its snapshot is gone
             source._connection.execute("PRAGMA busy_timeout = 0")
             writer.isolation_level = None
@@ -106,37 +106,37 @@ def test_a_lock_that_is_met_at_any_read_of_a_source_says_that_it_is_in_use(night
                 read(source)
 
 
-def test_sources_that_are_each_others_are_named_in_one_sentence(night: Night) -> None:
-    done = night.command("plan", "--source", night.stores["--tc"], "--tc", night.stores["--source"])
+def test_swapped_sources_are_reported_in_one_sentence(workspace: Workspace) -> None:
+    done = workspace.command("plan", "--source", workspace.stores["--tc"], "--tc", workspace.stores["--source"])
     said(done, 1, "--source and --tc appear to be swapped", "Swap the two URLs")
 
 
-def test_every_table_that_is_lacking_is_named_at_once(night: Night) -> None:
+def test_all_missing_tables_are_reported_together(workspace: Workspace) -> None:
     lacking = ("business_type", "document", "svi_link")
-    with night.database("legacy/portal2.sqlite") as source:
+    with workspace.database("legacy/portal2.sqlite") as source:
         for table in lacking:
             source.execute(f"DROP TABLE {table}")
-    said(night.command("run"), 1, *(f"P2.{table}: the table is missing" for table in lacking), "No data was read")
-    nothing_is_left(night)
+    said(workspace.command("run"), 1, *(f"P2.{table}: the table is missing" for table in lacking), "No data was read")
+    nothing_is_left(workspace)
 
 
 def test_sources_without_a_single_row_are_migrated_and_equal(tmp_path: Path) -> None:
     world = Legacy()
     world.tables.clear()
-    night = Night(tmp_path)
+    workspace = Workspace(tmp_path)
     world.write(tmp_path / "legacy")
-    done = night.json("run")
+    done = workspace.json("run")
     assert done.code == 0, done.envelope["errors"]
-    with closing(sqlite3.connect(night.target)) as store:
+    with closing(sqlite3.connect(workspace.target)) as store:
         counts = {table: store.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in MAPPINGS.target.tables}
     assert {table for table, rows in counts.items() if rows} == {"migration_run"}
-    assert night.json("reconcile").data["answer"] == "equal"
+    assert workspace.json("reconcile").data["answer"] == "equal"
 
 
 # -- targets, folders, stores --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_target_with_rows_of_others_is_refused_and_keeps_them(checked: Night) -> None:
+def test_a_target_with_rows_of_others_is_refused_and_keeps_them(checked: Workspace) -> None:
     with checked.database("portal3.sqlite") as store:
         store.executescript(MAPPINGS.target.text)
         store.execute("INSERT INTO business_type VALUES ('XXX', 'of others', 1)")
@@ -145,7 +145,7 @@ def test_a_target_with_rows_of_others_is_refused_and_keeps_them(checked: Night) 
     assert checked.content() == before
 
 
-def test_a_target_with_other_tables_of_the_same_names_is_refused(checked: Night) -> None:
+def test_a_target_with_other_tables_of_the_same_names_is_refused(checked: Workspace) -> None:
     with checked.database("portal3.sqlite") as store:
         store.execute("CREATE TABLE login (login_id INTEGER PRIMARY KEY, nick TEXT)")
     before = checked.content()
@@ -156,7 +156,7 @@ def test_a_target_with_other_tables_of_the_same_names_is_refused(checked: Night)
 @pytest.mark.parametrize(
     ("url", "sentence"), [("garbage", "is not a readable SQLite database"), ("no/such/folder/x", "there is no folder")]
 )
-def test_a_target_that_cannot_be_written_is_named(checked: Night, url: str, sentence: str) -> None:
+def test_a_target_that_cannot_be_written_is_named(checked: Workspace, url: str, sentence: str) -> None:
     _garbage(checked.folder / "garbage")
     before = (checked.folder / "garbage").read_bytes()
     checked.run.joinpath("manifest.json").write_bytes(_without_setting(checked, "target"))
@@ -164,64 +164,64 @@ def test_a_target_that_cannot_be_written_is_named(checked: Night, url: str, sent
     assert (checked.folder / "garbage").read_bytes() == before
 
 
-def _without_setting(night: Night, name: str) -> bytes:
+def _without_setting(workspace: Workspace, name: str) -> bytes:
     """The manifest as it would be if the run had not yet been told its target."""
     from etl.runfolder.folder import _digest
 
-    body = json.loads((night.run / "manifest.json").read_bytes())["run"]
+    body = json.loads((workspace.run / "manifest.json").read_bytes())["run"]
     body["settings"].pop(name, None)
     return json.dumps({"run": body, "sha256": _digest(body)}, ensure_ascii=False).encode()
 
 
-def test_a_run_folder_of_another_run_is_refused_and_stays_as_it_is(night: Night, tmp_path: Path) -> None:
-    assert night.command("extract").code == 0
-    other = Night(tmp_path / "other")
+def test_a_run_folder_of_another_run_is_refused_and_unchanged(workspace: Workspace, tmp_path: Path) -> None:
+    assert workspace.command("extract").code == 0
+    other = Workspace(tmp_path / "other")
     one_company().write(other.folder / "legacy")
-    before = {place: place.read_bytes() for place in night.run.rglob("*") if place.is_file() and place.name != "events.jsonl"}
-    said(other.command("extract", "--run", str(night.run), "--source", f"sqlite:///{other.folder}/legacy/portal2.sqlite"), 7, "source")
-    assert {place: place.read_bytes() for place in before} == before
+    before = {path: path.read_bytes() for path in workspace.run.rglob("*") if path.is_file() and path.name != "events.jsonl"}
+    said(other.command("extract", "--run", str(workspace.run), "--source", f"sqlite:///{other.folder}/legacy/portal2.sqlite"), 7, "source")
+    assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_run_folder_that_is_another_persons_folder_is_refused_and_stays_as_it_is(night: Night) -> None:
-    night.run.mkdir()
-    (night.run / "letter.txt").write_text("not mine")
-    said(night.command("extract"), 7, "letter.txt")
-    assert [place.name for place in night.run.iterdir() if place.name != ".lock"] == ["letter.txt"]
+def test_a_run_folder_with_other_files_is_refused_and_unchanged(workspace: Workspace) -> None:
+    workspace.run.mkdir()
+    (workspace.run / "letter.txt").write_text("not mine")
+    said(workspace.command("extract"), 7, "letter.txt")
+    assert [path.name for path in workspace.run.iterdir() if path.name != ".lock"] == ["letter.txt"]
 
 
-def test_a_run_folder_that_is_a_file_or_a_link_is_refused(night: Night) -> None:
-    night.run.write_text("a file")
-    said(night.command("extract"), 1, "run")
-    night.run.unlink()
-    night.run.symlink_to(night.folder / "legacy")
-    said(night.command("extract"), 7, "Paths overlap")
-    assert {place.name for place in (night.folder / "legacy").iterdir()} == {"portal2.sqlite", "tc.sqlite", "files"}
-    (night.folder / "elsewhere").mkdir()
-    night.run.unlink()
-    night.run.symlink_to(night.folder / "elsewhere")
-    said(night.command("extract"), 7, "link")
-    assert list((night.folder / "elsewhere").iterdir()) == []
+def test_a_run_folder_that_is_a_file_or_a_link_is_refused(workspace: Workspace) -> None:
+    workspace.run.write_text("a file")
+    said(workspace.command("extract"), 1, "run")
+    workspace.run.unlink()
+    workspace.run.symlink_to(workspace.folder / "legacy")
+    said(workspace.command("extract"), 7, "Paths overlap")
+    assert {path.name for path in (workspace.folder / "legacy").iterdir()} == {"portal2.sqlite", "tc.sqlite", "files"}
+    (workspace.folder / "elsewhere").mkdir()
+    workspace.run.unlink()
+    workspace.run.symlink_to(workspace.folder / "elsewhere")
+    said(workspace.command("extract"), 7, "link")
+    assert list((workspace.folder / "elsewhere").iterdir()) == []
 
 
-def test_a_missing_file_share_is_named(night: Night) -> None:
-    said(night.command("extract", "--files", "no/such/share"), 1, "--files", "no/such/share")
-    nothing_is_left(night)
+def test_a_missing_file_share_is_named(workspace: Workspace) -> None:
+    said(workspace.command("extract", "--files", "no/such/share"), 1, "--files", "no/such/share")
+    nothing_is_left(workspace)
 
 
-def test_documents_on_a_share_that_was_not_given_stop_the_extract(night: Night) -> None:
-    words = [word for word in night.words("extract") if word not in ("--files", "legacy/files")]
-    said(command(*words, folder=night.folder), 1, "Document 1", "--files")
+def test_documents_on_a_share_that_was_not_given_stop_the_extract(workspace: Workspace) -> None:
+    words = [word for word in workspace.words("extract") if word not in ("--files", "legacy/files")]
+    said(command(*words, folder=workspace.folder), 1, "Document 1", "--files")
 
 
 @pytest.mark.parametrize("option", ["--files", "--objects"])
-def test_a_kind_of_store_that_is_not_known_is_named(night: Night, option: str) -> None:
-    said(night.command("extract", option, "ftp://server/folder"), 2, option, "ftp://")
+def test_an_unknown_kind_of_store_is_refused_by_name(workspace: Workspace, option: str) -> None:
+    said(workspace.command("extract", option, "ftp://server/folder"), 2, option, "ftp://")
 
 
-def test_an_object_store_that_is_a_file_is_named(night: Night) -> None:
-    (night.folder / "objects").write_text("a file")
-    said(night.command("extract"), 1, "--objects")
-    assert (night.folder / "objects").read_text() == "a file"
+def test_an_object_store_that_is_a_file_is_named(workspace: Workspace) -> None:
+    (workspace.folder / "objects").write_text("a file")
+    said(workspace.command("extract"), 1, "--objects")
+    assert (workspace.folder / "objects").read_text() == "a file"
 
 
 # -- values --------------------------------------------------------------------------------------------------------------------------------
@@ -292,11 +292,11 @@ def write(world: Legacy, folder: Path) -> World:
     """The world on disk, its share with links that lead out and a pipe."""
     import os
 
-    place = world.write(folder / "legacy")
+    path = world.write(folder / "legacy")
     for name, target in (("in.pdf", "good.pdf"), ("out.pdf", "../outside.txt"), ("way", "..")):
-        (place.files / name).symlink_to(target)
-    os.mkfifo(place.files / "pipe")
-    return place
+        (path.files / name).symlink_to(target)
+    os.mkfifo(path.files / "pipe")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +310,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, world: Legacy) -> Store:
     return migrate(write(world, folder), folder)
 
 
-def test_texts_arrive_as_they_are_and_what_no_text_can_hold_keeps_its_exact_bytes(store: Store) -> None:
+def test_texts_load_unchanged_and_undecodable_texts_keep_their_bytes(store: Store) -> None:
     texts = {int(key): text for key, text in store.rows("profile_response", "legacy_key", "response_text")}
     assert texts == {**TEXTS, **LOADED}
     assert store.flags("E8") == ["document 25", "profile_response 4", "profile_response 5", "profile_response 6"]
@@ -318,39 +318,39 @@ def test_texts_arrive_as_they_are_and_what_no_text_can_hold_keeps_its_exact_byte
     assert exact <= set(store.stored().values())
 
 
-def test_days_from_0001_to_9999_arrive_and_what_is_no_day_is_null_and_held_with_its_text(store: Store) -> None:
+def test_dates_from_0001_to_9999_load_and_invalid_ones_are_null_and_held_with_their_text(store: Store) -> None:
     days = {int(key): day for key, day in store.rows("portal_task", "legacy_key", "due_dt")}
     assert days == {number: DAYS[day] for number, day in enumerate(DAYS, start=1)}
     held = {number: store.holding(f"portal_task {number}")["due_dt"] for number, day in enumerate(DAYS, start=1) if DAYS[day] is None}
     assert held == {3: "2023-02-30", 4: "31.12.2022", 5: "", 6: "soon"}
 
 
-def test_a_number_that_is_a_text_stays_one_and_is_no_number(store: Store) -> None:
+def test_a_text_of_digits_stays_a_text(store: Store) -> None:
     rows = store.rows("entity_account", "legacy_entity_id", "employee_count_txt", "employee_count", "years_in_business_txt")
     assert rows[1] == (101, "about 1,250?", None, "many")
 
 
-def test_microseconds_arrive(store: Store) -> None:
+def test_microseconds_load(store: Store) -> None:
     assert store.accounts("profile_created_at", "profile_modified_at")[101] == MOMENTS
 
 
-def test_ids_below_zero_and_beyond_what_a_float_holds_arrive(store: Store) -> None:
+def test_negative_ids_and_ids_beyond_53_bits_load(store: Store) -> None:
     assert set(store.accounts("legacy_profile_id").items()) >= {(BIG, BIG), (-7, -7)}
     assert {str(BIG), str(2**60 + 1)} <= set(store.rows("event_history", "legacy_key"))
 
 
-def test_parts_of_a_key_that_contain_the_separator_are_no_other_rows(store: Store) -> None:
+def test_keys_that_contain_the_separator_stay_distinct(store: Store) -> None:
     assert store.rows("account_highway_crossing", "account_id", "port_cd") == [(101, "a"), (101, "a|b"), (101, "|")]
 
 
-def test_file_names_are_data_and_never_a_place(store: Store) -> None:
+def test_file_names_are_data_and_never_a_path(store: Store) -> None:
     names = dict(store.rows("document", "legacy_key", "file_name"))
     assert {int(key): name for key, name in names.items() if int(key) in NAMES} == NAMES
-    places = {place.relative_to(store.objects).as_posix() for place in store.objects.rglob("*") if place.is_file()}
+    places = {path.relative_to(store.objects).as_posix() for path in store.objects.rglob("*") if path.is_file()}
     assert {f"sha256/{name[:2]}/{name}" for name in store.stored()} == places
 
 
-def test_nothing_outside_of_the_share_is_read_whatever_leads_there(store: Store) -> None:
+def test_no_link_or_path_reads_outside_the_share(store: Store) -> None:
     states = {int(key): state for key, state in store.rows("document", "legacy_key", "content_state_cd") if int(key) in PATHS}
     assert states == {number: "PRESENT" if path == "in.pdf" else "MISSING" for number, path in PATHS.items()}
     assert [content for content in store.stored().values() if b"canary" in content] == []
@@ -364,11 +364,11 @@ def test_every_row_is_loaded_or_held_and_the_verifier_agrees(store: Store, world
         if table not in ("document_content", "tc_document_content")
     }
     assert {table: keys for table, keys in lost.items() if keys} == {}
-    done = Night(store.path.parent).json("reconcile")
+    done = Workspace(store.path.parent).json("reconcile")
     assert (done.data["answer"], done.data["differences"]) == ("equal", [])
 
 
-def test_no_value_reaches_the_screen_as_more_than_text(store: Store) -> None:
+def test_values_are_printed_as_plain_text(store: Store) -> None:
     folder = store.path.parent
     for key in map(str, NAMES):
         done = command("trace", "P2", "document", key, "--target", f"sqlite:///{store.path}", folder=folder)
@@ -402,7 +402,7 @@ def wrong_words() -> Iterator[tuple[str, ...]]:
                 yield (*words, f"{option.opts[-1]}=yes")
 
 
-def test_every_option_of_every_command_with_what_it_cannot_have_is_wrong_usage_and_named(tmp_path: Path) -> None:
+def test_every_invalid_option_value_is_wrong_usage_and_names_the_option(tmp_path: Path) -> None:
     for words in wrong_words():
         done = command(*words, folder=tmp_path)
         named = next((word.partition("=")[0] for word in words if word.startswith("--")), "word")

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 
 from etl.runfolder.folder import VERSION
-from tests.support.command import Done, Night, command, copied_mappings
+from tests.support.command import Done, Workspace, command, copied_mappings
 
 
-def reconciled(night: Night, *more: str) -> Done:
-    return command(*night.words("reconcile", "--run", "run", *more), folder=night.folder)
+def reconciled(workspace: Workspace, *more: str) -> Done:
+    return command(*workspace.words("reconcile", "--run", "run", *more), folder=workspace.folder)
 
 
-def verdict(night: Night) -> dict[str, Any]:
-    return dict(json.loads((night.run / "report" / "report.json").read_bytes())["verdict"])
+def verdict(workspace: Workspace) -> dict[str, Any]:
+    return dict(json.loads((workspace.run / "report" / "report.json").read_bytes())["verdict"])
 
 
-def packed(night: Night, tmp_path: Path, name: str = "bundle") -> Done:
+def packed(workspace: Workspace, tmp_path: Path, name: str = "bundle") -> Done:
     words = ("evidence", "pack", "--run", "run", "--bundle", str(tmp_path / name), "--key", str(tmp_path / "key"))
-    return command(*words, folder=night.folder)
+    return command(*words, folder=workspace.folder)
 
 
 def weaker(tmp_path: Path) -> Path:
@@ -40,7 +40,7 @@ def weaker(tmp_path: Path) -> Path:
     return folder
 
 
-def test_reconcile_says_which_mappings_it_compared_with_and_makes_no_evidence_of_others(published: Night, tmp_path: Path) -> None:
+def test_reconcile_names_its_mappings_and_records_only_those_of_the_run(published: Workspace, tmp_path: Path) -> None:
     """Blanked phone numbers and mappings that demand none: equal, but never as this run's evidence."""
     with published.database("portal3.sqlite") as store:
         assert store.execute("UPDATE entity_account SET phone = NULL WHERE phone IS NOT NULL").rowcount > 0
@@ -57,7 +57,7 @@ def test_reconcile_says_which_mappings_it_compared_with_and_makes_no_evidence_of
 
 
 @pytest.mark.parametrize("option", ["--tc", "--files", "--freeze-from"])
-def test_reconcile_of_a_run_wants_what_the_run_had(published: Night, option: str) -> None:
+def test_reconcile_of_a_run_requires_the_runs_options(published: Workspace, option: str) -> None:
     words = [*published.words("reconcile", "--run", "run")]
     at = words.index(option)
     if option == "--freeze-from":
@@ -77,8 +77,8 @@ def _emptied(log: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_cut, _emptied, Path.unlink])
-def test_a_log_that_was_cut_is_found_before_anything_is_packed_or_done(
-    published: Night, tmp_path: Path, harm: Callable[[Path], None]
+def test_a_truncated_log_is_detected_before_packing_and_every_step(
+    published: Workspace, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     harm(published.run / "events.jsonl")
     for done in (packed(published, tmp_path), reconciled(published), published.command("run"), published.command("rollback", "--yes")):
@@ -86,7 +86,7 @@ def test_a_log_that_was_cut_is_found_before_anything_is_packed_or_done(
         assert "events.jsonl" in done.err
 
 
-def test_a_log_that_was_cut_or_altered_publishes_nothing(checked: Night) -> None:
+def test_a_truncated_or_altered_log_prevents_publishing(checked: Workspace) -> None:
     log = checked.run / "events.jsonl"
     exact = log.read_bytes()
     for content in (b"", exact[: exact.rfind(b"\n", 0, -1) + 1], exact.replace(b'"done"', b'"fine"').replace(b"rows read", b"rows seen")):
@@ -98,8 +98,8 @@ def test_a_log_that_was_cut_or_altered_publishes_nothing(checked: Night) -> None
     assert checked.command("load").code == 0
 
 
-def test_a_log_without_an_event_of_a_done_step_is_no_proof(published: Night, tmp_path: Path) -> None:
-    """Even with a manifest that was computed anew for it."""
+def test_a_log_that_lacks_a_finished_step_is_refused(published: Workspace, tmp_path: Path) -> None:
+    """Also with a manifest that was recomputed for it."""
     from etl.runfolder.event_log import Head
     from etl.runfolder.folder import RunFolder
 
@@ -128,7 +128,7 @@ def test_a_log_without_an_event_of_a_done_step_is_no_proof(published: Night, tmp
         ),
     ],
 )
-def test_the_run_s_record_in_the_store_is_held_against_the_run(published: Night, statement: str, kind: str, column: str | None) -> None:
+def test_the_record_in_the_store_is_compared_with_the_run(published: Workspace, statement: str, kind: str, column: str | None) -> None:
     with published.database("portal3.sqlite") as store:
         store.execute("PRAGMA foreign_keys = off")
         columns = [name for _, name, *_ in store.execute("PRAGMA table_info(migration_run)")]
@@ -146,7 +146,7 @@ def test_the_run_s_record_in_the_store_is_held_against_the_run(published: Night,
     assert ("migration_run", kind, column) in found, found
 
 
-def test_a_record_of_a_run_that_ended_before_it_began_or_in_days_to_come_differs_for_everybody(published: Night) -> None:
+def test_a_record_with_impossible_times_is_a_difference(published: Workspace) -> None:
     for moment in ("'2020-01-01 00:00:00'", "'2999-01-01 00:00:00'", "NULL"):
         with published.database("portal3.sqlite") as store:
             store.execute(f"UPDATE migration_run SET finished_at = {moment}")
@@ -154,7 +154,7 @@ def test_a_record_of_a_run_that_ended_before_it_began_or_in_days_to_come_differs
         assert (done.code, {(d["table"], d["column"]) for d in done.data["differences"]}) == (4, {("migration_run", "finished_at")})
 
 
-def test_published_but_different_is_said_whatever_else_is_wrong_and_the_report_follows(published: Night) -> None:
+def test_published_but_different_is_reported_beside_other_failures(published: Workspace) -> None:
     """A row that is gone changes counts too: "not finished" would invite to run again."""
     with published.database("portal3.sqlite") as store:
         store.execute("PRAGMA foreign_keys = off")
@@ -167,7 +167,7 @@ def test_published_but_different_is_said_whatever_else_is_wrong_and_the_report_f
     assert "published, but different" in (published.run / "report" / "summary.md").read_text(encoding="utf-8")
 
 
-def test_an_old_portal_that_was_written_to_since_is_never_green(published: Night) -> None:
+def test_writes_to_an_old_portal_after_the_run_are_never_green(published: Workspace) -> None:
     """Both sides changed alike are equal; the run knows what the old portal was."""
     with published.database("legacy/portal2.sqlite") as old, published.database("portal3.sqlite") as new:
         profile = new.execute("SELECT legacy_profile_id FROM entity_account WHERE phone IS NOT NULL").fetchone()[0]
@@ -183,7 +183,7 @@ def test_an_old_portal_that_was_written_to_since_is_never_green(published: Night
     assert next(row for row in published.json("status").data["steps"] if row["step"] == "reconcile")["state"] == "failed"
 
 
-def test_the_report_says_that_the_run_was_taken_back(published: Night) -> None:
+def test_the_report_says_that_the_run_was_rolled_back(published: Workspace) -> None:
     assert published.command("rollback", "--yes").code == 0
     assert verdict(published)["state"] == "taken_back"
     assert "rolled back" in (published.run / "report" / "report.md").read_text(encoding="utf-8")
@@ -191,7 +191,7 @@ def test_the_report_says_that_the_run_was_taken_back(published: Night) -> None:
     assert verdict(published)["state"] == "published_and_equal"
 
 
-def test_the_report_of_a_purged_run_goes_with_the_next_judgement(published: Night) -> None:
+def test_the_report_of_a_purged_run_follows_a_later_reconcile(published: Workspace) -> None:
     assert published.command("purge").code == 0
     with published.database("portal3.sqlite") as store:
         store.execute("UPDATE entity_account SET phone = 'another' WHERE rowid = 1")
@@ -200,7 +200,7 @@ def test_the_report_of_a_purged_run_goes_with_the_next_judgement(published: Nigh
     assert not (published.run / "report").exists()
 
 
-def test_check_answers_from_no_other_bytes_than_the_manifest_s(checked: Night) -> None:
+def test_check_reads_only_the_bytes_that_the_manifest_lists(checked: Workspace) -> None:
     """Also where the file is a good one of its kind, every checksum of its pages right."""
     import pyarrow.parquet as pq
 
@@ -210,11 +210,11 @@ def test_check_answers_from_no_other_bytes_than_the_manifest_s(checked: Night) -
     with open_locked(checked.run) as folder:
         folder.clear("check")
         file = folder.files("reattach", "reattach/document/")[0]
-    place = checked.run / file.path
-    exact = place.read_bytes()
-    table = pq.ParquetFile(place).read()
-    place.write_bytes(parquet(table.slice(1)))
+    path = checked.run / file.path
+    exact = path.read_bytes()
+    table = pq.ParquetFile(path).read()
+    path.write_bytes(parquet(table.slice(1)))
     done = checked.command("check")
     assert (done.code, file.path in done.err) == (6, True), done.err
-    place.write_bytes(exact)
+    path.write_bytes(exact)
     assert checked.command("check").code == 0

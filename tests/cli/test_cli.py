@@ -23,7 +23,7 @@ import pytest
 
 import cli
 from tests.docs.handbook import every_command
-from tests.support.command import FREEZE, ROOT, Night, command, process, started
+from tests.support.command import FREEZE, ROOT, Workspace, command, process, started
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "help"
 
@@ -38,8 +38,8 @@ def every_help() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("words", every_help(), ids=" ".join)
-def test_help_is_as_it_was_agreed(words: tuple[str, ...]) -> None:
-    """GOLDEN=write writes the texts anew."""
+def test_help_texts_equal_the_golden_ones(words: tuple[str, ...]) -> None:
+    """GOLDEN=write updates the texts."""
     done = command(*words, "--help", COLUMNS="140")
     file = GOLDEN / f"{'-'.join(words) or 'portal-migrate'}.txt"
     if os.environ.get("GOLDEN") == "write":
@@ -49,23 +49,23 @@ def test_help_is_as_it_was_agreed(words: tuple[str, ...]) -> None:
     assert done.out == file.read_text(encoding="utf-8")
 
 
-def test_there_is_no_help_of_a_command_that_is_no_more() -> None:
+def test_every_golden_help_text_has_its_command() -> None:
     assert {file.stem for file in GOLDEN.iterdir()} == {"-".join(words) or "portal-migrate" for words in every_help()}
 
 
-def test_the_entry_works_as_a_process(tmp_path: Path) -> None:
+def test_the_entry_point_works_as_a_process(tmp_path: Path) -> None:
     done = process("--version", folder=tmp_path)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("portal-migrate, version ")
 
 
-def test_without_a_command_there_is_help_and_exit_code_2(tmp_path: Path) -> None:
+def test_without_a_command_help_is_printed_with_exit_code_2(tmp_path: Path) -> None:
     done = command(folder=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert "Commands:" in done.err
 
 
-def test_a_closed_stdout_is_no_failure(cast: Night) -> None:
+def test_a_closed_stdout_is_not_a_failure(cast: Workspace) -> None:
     words = " ".join(cast.words("status", "--output", "json"))
     script = f"{sys.executable} -m cli {words} | true; exit ${{PIPESTATUS[0]}}"
     environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
@@ -85,7 +85,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(tmp_p
     assert "of-the-line" in command(*config, "--source", "sqlite:///of-the-line", folder=tmp_path, **environment).err
 
 
-def test_the_output_too_may_be_chosen_by_file_or_environment(cast: Night, tmp_path: Path) -> None:
+def test_the_output_too_may_be_chosen_by_file_or_environment(cast: Workspace, tmp_path: Path) -> None:
     config = tmp_path / "migration.toml"
     config.write_text('output = "json"\n', encoding="utf-8")
     assert cast.command("status", "--config", str(config)).envelope["command"] == "status"
@@ -104,22 +104,22 @@ def test_a_configuration_file_is_read_strictly(tmp_path: Path, text: str, senten
     assert sentence in done.err
 
 
-def test_the_same_file_serves_rehearsal_and_night(tmp_path: Path, checked: Night) -> None:
+def test_one_configuration_serves_rehearsal_and_cutover(tmp_path: Path, checked: Workspace) -> None:
     """A rehearsal leaves the file's own target and object store alone."""
-    stores = {**checked.stores, "--objects": "objects-of-the-night", "--run": "rehearsal"}
+    stores = {**checked.stores, "--objects": "objects-of-the-cutover", "--run": "rehearsal"}
     text = "\n".join(f'{option.removeprefix("--")} = "{value}"' for option, value in stores.items())
     (checked.folder / "migration.toml").write_text(text, encoding="utf-8")
     done = command("run", "--rehearse", "--config", "migration.toml", *FREEZE, folder=checked.folder)
     assert done.code == 0, done.err
     assert not checked.target.exists()
-    assert not (checked.folder / "objects-of-the-night").exists()
+    assert not (checked.folder / "objects-of-the-cutover").exists()
     assert (checked.folder / "rehearsal" / "rehearsal" / "portal3.sqlite").is_file()
 
 
 # -- looking ---------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_status_is_a_table_of_all_steps(cast: Night) -> None:
+def test_status_is_a_table_of_all_steps(cast: Workspace) -> None:
     data = cast.json("status").data
     assert [(step["step"], step["state"]) for step in data["steps"]] == [
         (name, "done") for name in ("extract", "split", "reattach", "check", "load", "reconcile", "report")
@@ -128,7 +128,7 @@ def test_status_is_a_table_of_all_steps(cast: Night) -> None:
     assert "all steps are done" in cast.command("status").out
 
 
-def test_trace_leads_from_a_row_to_its_copies_and_back(cast: Night) -> None:
+def test_trace_leads_from_a_row_to_its_copies_and_back(cast: Workspace) -> None:
     forward = cast.json("trace", "P2", "model_entity", "101").data
     (account,) = {row["account_number"] for row in forward["rows"] if row["table"] == "entity_account"}
     back = cast.json("trace", "--account", account).data["rows"]
@@ -138,20 +138,20 @@ def test_trace_leads_from_a_row_to_its_copies_and_back(cast: Night) -> None:
     assert f"account {account}: Harbor & Pine Imports" in text
 
 
-def test_trace_names_why_a_row_was_held(cast: Night) -> None:
+def test_trace_names_why_a_row_was_held(cast: Workspace) -> None:
     data = cast.json("trace", "P2", "company_profile", "4").data
     assert [(entry["reason_cd"], bool(entry["meaning"])) for entry in data["held"]] == [("PROFILE_WITHOUT_ENTITY", True)]
     assert data["rows"] == []
 
 
 @pytest.mark.parametrize("words", [("P2", "document", "404404"), ("--account", "404404")])
-def test_trace_of_what_is_not_there_says_so(cast: Night, words: tuple[str, ...]) -> None:
+def test_trace_of_a_missing_row_is_refused(cast: Workspace, words: tuple[str, ...]) -> None:
     done = cast.command("trace", *words)
     assert done.code == 1
     assert done.next.startswith("next: Check the ")
 
 
-def test_picker_shows_accounts_and_the_old_profiles(cast: Night) -> None:
+def test_picker_shows_accounts_and_the_old_profiles(cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         email, login = store.execute("SELECT email_key, login_id FROM login JOIN account_picker USING (login_id) LIMIT 1").fetchone()
         expected = {row[0] for row in store.execute("SELECT account_number FROM account_picker WHERE login_id = ?", (login,))}
@@ -167,7 +167,7 @@ def test_picker_shows_accounts_and_the_old_profiles(cast: Night) -> None:
     assert cast.command("picker", "nobody@nowhere.example").code == 1
 
 
-def test_plan_covers_every_column_and_names_what_is_retired(cast: Night) -> None:
+def test_plan_covers_every_column_and_names_what_is_retired(cast: Workspace) -> None:
     data = cast.json("plan").data
     assert (data["coverage"], data["mapped"]) == (f"100% ({data['columns']}/{data['columns']} columns)", data["columns"])
     assert list(data["retired"]) == ["P2.portal_user.password_hash"]
@@ -178,14 +178,14 @@ def test_plan_covers_every_column_and_names_what_is_retired(cast: Night) -> None
 # -- freeze ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_freeze_check_holds_where_nobody_writes_and_says_who_could(cast: Night) -> None:
+def test_freeze_check_passes_without_writes_and_names_possible_writers(cast: Workspace) -> None:
     done = command("freeze", "check", "--seconds", "0", "--source", cast.stores["--source"], folder=cast.folder)
     assert done.code == 0
     assert "nothing changed within 0 seconds" in done.out
     assert "mode allows writing" in done.out
 
 
-def test_freeze_check_sees_a_writer(checked: Night) -> None:
+def test_freeze_check_detects_a_write(checked: Workspace) -> None:
     """It sleeps between its two looks; the writer writes as soon as nobody looks."""
     words = ("freeze", "check", "--seconds", "2", "--source", checked.stores["--source"], "--output", "json")
     running = started(*words, folder=checked.folder)
@@ -203,7 +203,7 @@ def test_freeze_check_sees_a_writer(checked: Night) -> None:
 # -- what is left, and what is proved ------------------------------------------------------------------------------------------------------------
 
 
-def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(published: Night) -> None:
+def test_purge_removes_all_source_data_and_closes_the_run(published: Workspace) -> None:
     with closing(sqlite3.connect(published.folder / "legacy" / "portal2.sqlite")) as source:
         source.text_factory = bytes
         queries = (
@@ -219,7 +219,7 @@ def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(publis
         }  # a sentence of ours too
     done = published.json("purge")
     assert done.code == 0
-    left = {place.relative_to(published.run).as_posix(): place.read_bytes() for place in published.run.rglob("*") if place.is_file()}
+    left = {path.relative_to(published.run).as_posix(): path.read_bytes() for path in published.run.rglob("*") if path.is_file()}
     assert set(left) == set(done.data["left"]) >= {"manifest.json", "events.jsonl", "report/summary.md", "report/report.json"}
     assert {(name, value) for name, content in left.items() for value in personal if value in content} == set()
     for words in (("run",), ("rollback",), ("sample-audit", "--out", "audit.csv")):
@@ -234,7 +234,7 @@ def test_purge_leaves_nothing_of_the_old_portals_data_and_the_run_is_over(publis
     ]
 
 
-def test_purge_before_publishing_is_refused_and_removes_nothing(checked: Night) -> None:
+def test_purge_before_publishing_is_refused_and_removes_nothing(checked: Workspace) -> None:
     before = sorted(checked.run.rglob("*.parquet"))
     assert checked.command("purge").code == 7
     assert sorted(checked.run.rglob("*.parquet")) == before
@@ -243,7 +243,7 @@ def test_purge_before_publishing_is_refused_and_removes_nothing(checked: Night) 
 # -- for auditors and companies --------------------------------------------------------------------------------------------------------------------
 
 
-def test_sample_audit_draws_the_same_rows_again_and_others_for_another_seed(cast: Night, tmp_path: Path) -> None:
+def test_sample_audit_draws_the_same_rows_again_and_others_for_another_seed(cast: Workspace, tmp_path: Path) -> None:
     def drawn(seed: int, name: str) -> list[tuple[str, ...]]:
         done = cast.json("sample-audit", "--size", "20", "--seed", str(seed), "--out", str(tmp_path / name))
         assert (done.code, done.data["rows"]) == (0, 20)
@@ -258,9 +258,9 @@ def test_sample_audit_draws_the_same_rows_again_and_others_for_another_seed(cast
     assert [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "-", "@"))] == []
 
 
-def test_company_writes_a_letter_for_one_or_for_all_and_says_where_there_is_none(cast: Night, tmp_path: Path) -> None:
+def test_company_writes_one_letter_or_all_and_refuses_an_unknown_profile(cast: Workspace, tmp_path: Path) -> None:
     one = cast.json("company", "1", "--folder", str(tmp_path / "one")).data["files"]
-    assert {place.name for place in (tmp_path / "one").iterdir()} == {*one, "letters.json"}
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {*one, "letters.json"}
     assert all("Harbor" in (tmp_path / "one" / name).read_text(encoding="utf-8") for name in one)
     every = cast.json("company", "--folder", str(tmp_path / "all")).data["files"]
     assert set(one) < set(every)
@@ -280,14 +280,14 @@ def open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_umask")
-def test_what_a_run_leaves_is_private_under_any_umask(tmp_path: Path, checked: Night) -> None:
+def test_files_of_a_run_are_private_under_any_umask(tmp_path: Path, checked: Workspace) -> None:
     for folder in (checked.run, checked.folder / "objects"):
         shutil.rmtree(folder)
     for step in ("extract", "split", "reattach"):
         assert checked.command(step).code == 0
-    places = [place for folder in (checked.run, checked.folder / "objects") for place in (folder, *folder.rglob("*"))]
-    modes = {place: stat.S_IMODE(place.stat().st_mode) for place in places}
-    assert {place: mode for place, mode in modes.items() if mode != (0o700 if place.is_dir() else 0o600)} == {}
+    paths = [path for folder in (checked.run, checked.folder / "objects") for path in (folder, *folder.rglob("*"))]
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
+    assert {path: mode for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)} == {}
 
 
 def test_tab_completes_commands_and_options_as_the_readme_says() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from etl.system import cluster
 from etl.system.progress_note import at_work
-from tests.support.command import ROOT, Night, command, started
+from tests.support.command import ROOT, Workspace, command, started
 
 STEPS = ("extract", "split", "reattach", "check")
 
@@ -40,8 +40,8 @@ class Cluster:
         self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
 
     def worker(self) -> subprocess.Popen[bytes]:
-        place = self.folder / f"worker-{len(self.processes)}"
-        return self._start("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(place))
+        scratch = self.folder / f"worker-{len(self.processes)}"
+        return self._start("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(scratch))
 
     def restart(self) -> None:
         """The scheduler is killed and started again at the same address; its workers end with it, and new ones come."""
@@ -85,24 +85,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def night(world: Path, folder: Path) -> Night:
+def workspace(world: Path, folder: Path) -> Workspace:
     folder.mkdir()
     (folder / "legacy").symlink_to(world / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
-def staged(of: Night) -> dict[str, Any]:
+def staged(of: Workspace) -> dict[str, Any]:
     """By step the digests of its files."""
     steps = json.loads((of.run / "manifest.json").read_bytes())["run"]["steps"]
     return {name: steps[name]["files"] for name in STEPS}
 
 
-def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_one_is_survived(world: Path, tmp_path: Path) -> None:
-    alone = night(world, tmp_path / "alone")
+def test_any_number_of_cluster_workers_gives_the_same_bytes_also_after_a_kill(world: Path, tmp_path: Path) -> None:
+    alone = workspace(world, tmp_path / "alone")
     assert alone.process("run", "--workers", "1").code == 0
     for number in (1, 2, 4):
         with running(tmp_path / f"cluster-{number}", number) as workers:
-            one = night(world, tmp_path / str(number))
+            one = workspace(world, tmp_path / str(number))
             run = started(*one.words("run", "--scheduler", workers.address), folder=one.folder)
             if number == 4:
                 _wait_for(one, run, "reattach", "check")
@@ -114,10 +114,10 @@ def test_one_two_and_four_workers_of_a_cluster_give_the_same_bytes_and_a_killed_
             assert (one.folder / "objects").is_dir()
 
 
-def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command_goes_on(world: Path, tmp_path: Path) -> None:
+def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(world: Path, tmp_path: Path) -> None:
     """Previously it waited for ever, without a word: what the new scheduler does not know never ends."""
     with running(tmp_path / "cluster", 2) as workers:
-        one = night(world, tmp_path / "night")
+        one = workspace(world, tmp_path / "cutover")
         words = one.words("run", "--scheduler", workers.address)
         run = started(*words, folder=one.folder)
         _wait_for(one, run, "reattach", "check")
@@ -132,11 +132,9 @@ def test_a_scheduler_that_is_started_again_ends_the_command_and_the_same_command
         assert "extract: done before, unchanged" in again.err
 
 
-def test_a_scheduler_that_is_not_there_or_has_no_worker_ends_the_command(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 2.0)
-    one = night(world, tmp_path / "night")
+    one = workspace(world, tmp_path / "cutover")
     done = one.command("extract", "--scheduler", f"tcp://127.0.0.1:{free_port()}")
     assert done.code == 1
     assert "the scheduler cannot be reached" in done.err
@@ -147,7 +145,7 @@ def test_a_scheduler_that_is_not_there_or_has_no_worker_ends_the_command(
         assert "the scheduler has had no worker for 20 seconds" in done.err
 
 
-def _wait_for(one: Night, run: subprocess.Popen[str], *steps: str) -> None:
+def _wait_for(one: Workspace, run: subprocess.Popen[str], *steps: str) -> None:
     """Until the run is at one of these steps."""
     end = time.monotonic() + 200
     while time.monotonic() < end and run.poll() is None:

@@ -4,10 +4,10 @@ import csv
 import io
 import json
 
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 
-def test_a_row_that_is_held_now_and_was_not_before_is_named_by_key(cast: Night, published: Night, tmp_path) -> None:
+def test_a_row_that_is_held_now_and_was_not_before_is_named_by_key(cast: Workspace, published: Workspace, tmp_path) -> None:
     with published.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_address SET company_profile_id = 424242 WHERE address_id = 101")
     done = published.command("run", "--run", "later")
@@ -28,12 +28,12 @@ def test_a_row_that_is_held_now_and_was_not_before_is_named_by_key(cast: Night, 
     assert "company_address" in page
 
 
-def test_the_same_run_twice_differs_in_nothing(cast: Night, tmp_path) -> None:
+def test_the_same_run_twice_differs_in_nothing(cast: Workspace, tmp_path) -> None:
     done = command("compare", str(cast.run), str(cast.run), "--out", str(tmp_path / "out"), "--output", "json", folder=tmp_path)
     assert done.code == 0, done.err
     assert (done.data["changed"], done.data["appeared"], done.data["disappeared"]) == ([], 0, 0)
 
 
-def test_one_run_or_one_that_is_not_there_is_refused(cast: Night, tmp_path) -> None:
+def test_compare_refuses_a_single_run_and_a_missing_one(cast: Workspace, tmp_path) -> None:
     assert command("compare", str(cast.run), folder=tmp_path).code == 2
     assert command("compare", str(cast.run), str(tmp_path / "none"), folder=tmp_path).code == 1

@@ -5,16 +5,16 @@ import io
 from pathlib import Path
 
 from etl.report.csv_columns import csv_files
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 
-def head(place: Path) -> list[str]:
-    content = place.read_bytes()
-    assert content.startswith(b"\xef\xbb\xbf"), place
+def head(path: Path) -> list[str]:
+    content = path.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf"), path
     return next(csv.reader(io.StringIO(content.decode("utf-8-sig"))))
 
 
-def test_every_csv_file_of_every_command_is_described_column_by_column(cast: Night, tmp_path: Path) -> None:
+def test_every_csv_file_of_every_command_is_described_column_by_column(cast: Workspace, tmp_path: Path) -> None:
     run = str(cast.run)
     for words in (
         ("readiness", "--run", run, "--names", "--since", run, "--out", str(tmp_path / "readiness")),
@@ -29,7 +29,7 @@ def test_every_csv_file_of_every_command_is_described_column_by_column(cast: Nig
         "compare": sorted((tmp_path / "compare").glob("*.csv")),
         "sample-audit": [tmp_path / "sample-audit.csv"],
     }
-    found = {(name, place.name): head(place) for name, places in written.items() for place in places}
+    found = {(name, path.name): head(path) for name, places in written.items() for path in places}
     runs = found["compare", "compare.csv"][5:]
     assert len(runs) == 2
     found["compare", "compare.csv"][5:] = ["RUN"]

@@ -11,29 +11,29 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.command import ROOT, Night, command
+from tests.support.command import ROOT, Workspace, command
 
 CONFIGURED = ("--source", "--tc", "--files", "--target", "--objects")
 
 
-def written(night: Night, *more: str) -> Path:
-    """migration.toml for the night, as `init` writes it, in the folder `setup`."""
-    words = [word for option in CONFIGURED for word in (option, night.stores[option])]
-    done = night_command(
-        night, "init", "--to", "setup", *words, "--run", "cutover", "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30", *more
+def written(workspace: Workspace, *more: str) -> Path:
+    """migration.toml for the cut-over, as `init` writes it, in the folder `setup`."""
+    words = [word for option in CONFIGURED for word in (option, workspace.stores[option])]
+    done = cutover_command(
+        workspace, "init", "--to", "setup", *words, "--run", "cutover", "--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30", *more
     )
     assert done.code == 0, done.err
-    return night.folder / "setup" / "migration.toml"
+    return workspace.folder / "setup" / "migration.toml"
 
 
-def night_command(night: Night, *words: str):
-    return command(*words, folder=night.folder)
+def cutover_command(workspace: Workspace, *words: str):
+    return command(*words, folder=workspace.folder)
 
 
 # -- init ----------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_init_writes_a_configuration_that_run_takes(published: Night) -> None:
+def test_init_writes_a_configuration_that_run_accepts(published: Workspace) -> None:
     file = written(published)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     words = tomllib.loads(file.read_text())
@@ -43,15 +43,15 @@ def test_init_writes_a_configuration_that_run_takes(published: Night) -> None:
         "freeze-from": "2023-09-16",
         "freeze-to": "2023-09-30",
     }
-    assert {place.name for place in file.parent.iterdir()} == {"migration.toml", "acceptance.toml"}, "no SQL for SQLite"
-    assert night_command(published, "plan", "--config", "setup/migration.toml").code == 0
-    again = night_command(
+    assert {path.name for path in file.parent.iterdir()} == {"migration.toml", "acceptance.toml"}, "no SQL for SQLite"
+    assert cutover_command(published, "plan", "--config", "setup/migration.toml").code == 0
+    again = cutover_command(
         published, "init", "--to", "setup", "--source", "sqlite:///x", "--target", "sqlite:///y", "--objects", "o", "--run", "r"
     )
     assert (again.code, "already" in again.err) == (7, True)
 
 
-def test_init_writes_the_sql_under_ones_own_names_and_no_password(tmp_path: Path) -> None:
+def test_init_writes_the_sql_with_the_given_names_and_without_passwords(tmp_path: Path) -> None:
     urls = (
         "--source",
         "postgresql://reader@old/ctpat",
@@ -66,7 +66,7 @@ def test_init_writes_the_sql_under_ones_own_names_and_no_password(tmp_path: Path
         "init", "--to", "setup", *urls, "--reader", "reader", "--writer", "writer", "--store-schema", "accounts", folder=tmp_path
     )
     assert done.code == 0, done.err
-    assert {place.name for place in (tmp_path / "setup").iterdir()} == {
+    assert {path.name for path in (tmp_path / "setup").iterdir()} == {
         "migration.toml",
         "acceptance.toml",
         "roles.sql",
@@ -85,9 +85,9 @@ def test_init_writes_the_sql_under_ones_own_names_and_no_password(tmp_path: Path
 # -- doctor --------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_doctor_says_that_the_cut_over_may_begin(published: Night) -> None:
+def test_doctor_says_that_the_cut_over_may_begin(published: Workspace) -> None:
     written(published)
-    done = night_command(published, "doctor", "--config", "setup/migration.toml", "--output", "json")
+    done = cutover_command(published, "doctor", "--config", "setup/migration.toml", "--output", "json")
     assert done.code == 0, done.err
     states = {(finding["state"], finding["what"]) for finding in done.data["findings"]}
     assert ("ok", "plan") in states
@@ -96,10 +96,10 @@ def test_doctor_says_that_the_cut_over_may_begin(published: Night) -> None:
     assert done.data["counted"]["no"] == 0
 
 
-def test_doctor_says_no_with_everything_in_one_answer(published: Night) -> None:
+def test_doctor_reports_all_blocking_findings_together(published: Workspace) -> None:
     with published.database("legacy/portal2.sqlite") as source:
         source.execute("ALTER TABLE message ADD COLUMN surprise TEXT")
-    done = night_command(published, "doctor", "--source", published.stores["--source"], "--output", "json")
+    done = cutover_command(published, "doctor", "--source", published.stores["--source"], "--output", "json")
     assert done.code == 7
     refused = [finding for finding in done.data["findings"] if finding["state"] == "no"]
     assert any("surprise" in finding["found"] for finding in refused)
@@ -107,7 +107,7 @@ def test_doctor_says_no_with_everything_in_one_answer(published: Night) -> None:
     assert done.envelope["errors"][0]["code"] == "REFUSED"
 
 
-def test_doctor_asks_the_server_for_clock_connections_and_durability(postgres: str, tmp_path: Path) -> None:
+def test_doctor_checks_the_servers_clock_connections_and_durability(postgres: str, tmp_path: Path) -> None:
     """The server of the tests: its clock is this machine's, and it has connections for a run of two workers, not for one of 200."""
     from etl.databases.postgresql.health import health
 
@@ -131,10 +131,10 @@ def blocks(text: str) -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def test_the_runbooks_blocks_are_a_cut_over_as_they_stand(published: Night) -> None:
+def test_the_commands_of_the_runbook_perform_a_cut_over_unchanged(published: Workspace) -> None:
     """From the freeze to the evidence, and back: each command as a person would give it."""
     written(published, "--target", "sqlite:///fresh.sqlite", "--objects", "fresh-objects")
-    done = night_command(published, "runbook", "--config", "setup/migration.toml", "--out", "book", "--output", "json")
+    done = cutover_command(published, "runbook", "--config", "setup/migration.toml", "--out", "book", "--output", "json")
     assert done.code == 0, done.err
     text = (published.folder / "book" / "runbook.md").read_text()
     assert stat.S_IMODE((published.folder / "book" / "runbook.md").stat().st_mode) == 0o600
@@ -154,9 +154,9 @@ def test_the_runbooks_blocks_are_a_cut_over_as_they_stand(published: Night) -> N
     assert (published.folder / "evidence").is_dir()
 
 
-def test_the_runbook_says_who_when_what_to_see_and_the_way_back(published: Night) -> None:
+def test_the_runbook_names_people_times_expected_output_and_rollback(published: Workspace) -> None:
     written(published)
-    assert night_command(published, "runbook", "--config", "setup/migration.toml", "--out", "book").code == 0
+    assert cutover_command(published, "runbook", "--config", "setup/migration.toml", "--out", "book").code == 0
     text, page = ((published.folder / "book" / name).read_text() for name in ("runbook.md", "runbook.html"))
     for said in (
         "T-1:00",

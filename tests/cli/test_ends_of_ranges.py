@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from sample_data import contract
-from tests.support.command import FREEZE, Night, command
+from tests.support.command import FREEZE, Workspace, command
 from tests.support.legacy import MAPPINGS, Legacy
 from tests.unit.checks.test_checks_stage import world
 
@@ -77,8 +77,8 @@ def test_every_date_and_moment_of_the_contract_may_be_infinite_or_the_last_that_
     _filled(databases, legacy)
     (tmp_path / "files").mkdir()
     words = ("--source", databases["portal2"], "--tc", databases["tc"], "--files", "files", *FREEZE)
-    for target, place in ((databases["portal3"], "one"), (f"sqlite:///{tmp_path}/p3.sqlite", "two")):
-        done = command("run", *words, "--target", target, "--objects", f"{place}-objects", "--run", place, folder=tmp_path)
+    for target, name in ((databases["portal3"], "one"), (f"sqlite:///{tmp_path}/p3.sqlite", "two")):
+        done = command("run", *words, "--target", target, "--objects", f"{name}-objects", "--run", name, folder=tmp_path)
         assert done.code == 0, done.err
     with psycopg.connect(databases["portal3"]) as store:
         effective = store.execute("SELECT effective_dt::text FROM agreement_version ORDER BY agreement_version_id").fetchall()
@@ -89,7 +89,7 @@ def test_every_date_and_moment_of_the_contract_may_be_infinite_or_the_last_that_
         assert store_too.execute("SELECT legacy_key FROM migration_exception WHERE rule_cd = 'D11'").fetchall() == flagged
 
 
-def test_J4_a_wall_clock_that_utc_puts_beyond_year_9999_is_no_moment(tmp_path: Path) -> None:
+def test_J4_a_moment_beyond_year_9999_in_utc_is_not_valid(tmp_path: Path) -> None:
     clocks = {
         1: "9999-12-31 23:59:59",
         2: "9999-12-31 18:59:59",
@@ -101,10 +101,10 @@ def test_J4_a_wall_clock_that_utc_puts_beyond_year_9999_is_no_moment(tmp_path: P
     for key, clock in clocks.items():
         legacy.event(key, profile=1, entity=101, updated_local=clock)
     legacy.write(tmp_path / "legacy")
-    night = Night(tmp_path)
-    done = night.command("run")
+    workspace = Workspace(tmp_path)
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    with night.database("portal3.sqlite") as store:
+    with workspace.database("portal3.sqlite") as store:
         events = {row[0]: row[1:] for row in store.execute("SELECT legacy_key, occurred_at, occurred_certain FROM event_history")}
         flagged = {key for (key,) in store.execute("SELECT legacy_key FROM migration_exception WHERE rule_cd = 'J4'")}
     assert events["1"] == events["3"] == (None, 0)
@@ -117,7 +117,7 @@ ENDS = (-(2**63), 2**63 - 1, 0, -1, -(2**63) + 1, 2**60, 2**60 - 1, 2**48, -(10*
 
 
 @pytest.mark.parametrize("turned", [0, 5])
-def test_every_key_may_be_an_end_of_64_bits(turned: int, tmp_path: Path) -> None:
+def test_keys_may_have_the_extreme_values_of_64_bits(turned: int, tmp_path: Path) -> None:
     """The entities have no number: `M` and the id make one (A16, fine print 45); one of 21 characters does not fit (fine print 44)."""
     legacy = world()
     numbers = sorted(
@@ -137,10 +137,10 @@ def test_every_key_may_be_an_end_of_64_bits(turned: int, tmp_path: Path) -> None
             if table == "model_entity":
                 row["account_number"] = None
     legacy.write(tmp_path / "legacy")
-    night = Night(tmp_path)
-    done = night.command("run")
+    workspace = Workspace(tmp_path)
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    with night.database("portal3.sqlite") as store:
+    with workspace.database("portal3.sqlite") as store:
         accounts = dict(store.execute("SELECT legacy_entity_id, account_number FROM entity_account"))
         held = {int(key) for (key,) in store.execute("SELECT legacy_key FROM migration_holding WHERE legacy_table = 'model_entity'")}
     entities = {ends[number] for number in (101, 102, 201)}
@@ -148,7 +148,7 @@ def test_every_key_may_be_an_end_of_64_bits(turned: int, tmp_path: Path) -> None
     assert accounts == {key: f"M{'-' * (key < 0)}{abs(key):09d}" for key in entities - held}
     traced = command("trace", "P2", "document", str(ends[1]), "--run", "run", folder=tmp_path)
     assert traced.code == 0, traced.err
-    assert night.command("rollback").code == 0
+    assert workspace.command("rollback").code == 0
 
 
 def test_E14_a_due_date_that_would_lie_beyond_year_9999_is_not_adjusted(tmp_path: Path) -> None:
@@ -157,8 +157,8 @@ def test_E14_a_due_date_that_would_lie_beyond_year_9999_is_not_adjusted(tmp_path
     legacy.task(3, profile=1, entity=101, due_dt="9999-12-30").task(2, profile=1, entity=101, due_dt="9999-12-29").write(
         tmp_path / "legacy"
     )
-    night = Night(tmp_path)
-    done = night.command("run", "--freeze-from", "9999-12-29", "--freeze-to", "9999-12-30")
+    workspace = Workspace(tmp_path)
+    done = workspace.command("run", "--freeze-from", "9999-12-29", "--freeze-to", "9999-12-30")
     assert done.code == 0, done.err
-    with night.database("portal3.sqlite") as store:
+    with workspace.database("portal3.sqlite") as store:
         assert dict(store.execute("SELECT legacy_key, due_dt_adjusted FROM portal_task")) == {"1": None, "2": "9999-12-31", "3": None}

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.support.command import Night, command, process, started
+from tests.support.command import Workspace, command, process, started
 
 
 @dataclass
@@ -64,8 +64,8 @@ class Client:
 
 
 @contextmanager
-def serving(night: Night, *words: str) -> Iterator[Client]:
-    running = started("explore", *words, folder=night.folder)
+def serving(workspace: Workspace, *words: str) -> Iterator[Client]:
+    running = started("explore", *words, folder=workspace.folder)
     try:
         assert running.stdout is not None
         line = running.stdout.readline().strip()
@@ -81,7 +81,7 @@ def serving(night: Night, *words: str) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def night(cast: Night, tmp_path_factory: pytest.TempPathFactory) -> Night:
+def workspace(cast: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The cast, whose explorer keeps its state elsewhere: the cast is for looking only."""
     return cast
 
@@ -92,13 +92,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def inside(night: Night, state: Path) -> Iterator[Client]:
-    with serving(night, "--run", "run", "--state", str(state)) as client:
+def inside(workspace: Workspace, state: Path) -> Iterator[Client]:
+    with serving(workspace, "--run", "run", "--state", str(state)) as client:
         assert client.enter().status == 303
         yield client
 
 
-def test_only_the_start_address_lets_in_and_the_cookie_is_not_the_token(night: Night, inside: Client) -> None:
+def test_only_the_start_address_gives_access_and_the_cookie_differs_from_the_token(workspace: Workspace, inside: Client) -> None:
     token = urlsplit(inside.address).query.partition("=")[2]
     assert token not in inside.cookie
     stranger = Client(inside.address)
@@ -110,7 +110,7 @@ def test_only_the_start_address_lets_in_and_the_cookie_is_not_the_token(night: N
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
-def test_nothing_but_get_is_answered(inside: Client, method: str) -> None:
+def test_only_get_requests_are_served(inside: Client, method: str) -> None:
     assert inside.ask("/run", method).status == 405
 
 
@@ -121,7 +121,7 @@ def test_another_host_name_is_refused(inside: Client) -> None:
     assert inside.ask("/run", Host=f"localhost:{port}").status == 200
 
 
-def test_every_answer_has_strict_headers(inside: Client) -> None:
+def test_every_response_has_strict_headers(inside: Client) -> None:
     for path in ("/", "/run", "/company/1", "/nothing", "/static/explore.css", "/search?q=harbor"):
         headers = inside.ask(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
@@ -154,11 +154,11 @@ def test_an_empty_result_says_what_was_searched(inside: Client) -> None:
     assert "Searched:" in body
 
 
-def test_the_company_page_shows_old_and_new_and_what_nobody_can_open(night: Night, inside: Client) -> None:
+def test_the_company_page_shows_old_and_new_and_accounts_without_an_opener(workspace: Workspace, inside: Client) -> None:
     body = inside.ask("/company/2").body
     for shown in ("East River", "West River", "/account/10000201", "/account/10000202"):
         assert shown in body
-    with closing(sqlite3.connect(night.target)) as store:
+    with closing(sqlite3.connect(workspace.target)) as store:
         closed = store.execute(
             """SELECT a.legacy_profile_id, a.account_number FROM entity_account a WHERE a.trade_visible AND NOT EXISTS (SELECT 1 FROM account_picker p
                JOIN login l ON l.login_id = p.login_id WHERE p.account_id = a.account_id AND (l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED'
@@ -167,8 +167,8 @@ def test_the_company_page_shows_old_and_new_and_what_nobody_can_open(night: Nigh
     assert f"Nobody can open {closed[1]}" in inside.ask(f"/company/{closed[0]}").body
 
 
-def test_a_person_sees_exactly_what_the_picker_shows(night: Night, inside: Client) -> None:
-    with closing(sqlite3.connect(night.target)) as store:
+def test_a_person_sees_exactly_what_the_picker_shows(workspace: Workspace, inside: Client) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
         login, count = store.execute("SELECT login_id, count(*) FROM account_picker GROUP BY login_id ORDER BY 2 DESC LIMIT 1").fetchone()
         numbers = {row[0] for row in store.execute("SELECT account_number FROM account_picker WHERE login_id = ?", (login,))}
     body = inside.ask(f"/person/{login}").body
@@ -177,8 +177,8 @@ def test_a_person_sees_exactly_what_the_picker_shows(night: Night, inside: Clien
     assert set(re.findall(r'href="/account/([^"]+)"', now)) == numbers
 
 
-def test_personal_data_is_masked_without_names(night: Night, inside: Client) -> None:
-    with closing(sqlite3.connect(night.target)) as store:
+def test_personal_data_is_masked_without_names(workspace: Workspace, inside: Client) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
         emails = [row[0] for row in store.execute("SELECT email_display FROM login") if "@" in row[0]]
         personal = [row[0] for row in store.execute("SELECT value_raw FROM account_identifier WHERE pii")]
         numbers = [row[0] for row in store.execute("SELECT account_number FROM entity_account")]
@@ -188,8 +188,8 @@ def test_personal_data_is_masked_without_names(night: Night, inside: Client) -> 
     assert [number for number in personal if number in pages] == []
 
 
-def test_hostile_names_are_text(night: Night, inside: Client) -> None:
-    with closing(sqlite3.connect(night.target)) as store:
+def test_hostile_names_are_text(workspace: Workspace, inside: Client) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
         profiles = [row[0] for row in store.execute("SELECT DISTINCT legacy_profile_id FROM entity_account")]
     for profile in profiles:
         body = inside.ask(f"/company/{profile}").body
@@ -198,9 +198,9 @@ def test_hostile_names_are_text(night: Night, inside: Client) -> None:
         assert not {c for c in body if ord(c) < 32 and c not in "\n"}, profile
 
 
-def test_counts_on_the_run_page_lead_to_their_rows(night: Night, inside: Client) -> None:
+def test_counts_on_the_run_page_lead_to_their_rows(workspace: Workspace, inside: Client) -> None:
     body = inside.ask("/run").body
-    with closing(sqlite3.connect(night.target)) as store:
+    with closing(sqlite3.connect(workspace.target)) as store:
         flagged = dict(store.execute("SELECT rule_cd, count(*) FROM migration_exception GROUP BY 1").fetchall())
         held = dict(store.execute("SELECT reason_cd, count(*) FROM migration_holding GROUP BY 1").fetchall())
     for rule, count in flagged.items():
@@ -226,8 +226,8 @@ def test_a_page_comes_as_text_and_unchanged_pages_are_not_sent_again(inside: Cli
     assert inside.ask("/company/1", **{"If-None-Match": tag}).status == 304
 
 
-def test_documents_are_downloaded_only_where_that_was_asked_for(night: Night, inside: Client, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(night.target)) as store:
+def test_documents_are_downloaded_only_with_the_option(workspace: Workspace, inside: Client, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
         shown = "SELECT sha256 FROM document WHERE sha256 IS NOT NULL"
         sha256, size = store.execute(
             f"SELECT sha256, size_bytes FROM stored_object WHERE size_bytes > 0 AND sha256 IN ({shown}) ORDER BY 1 LIMIT 1"
@@ -235,7 +235,7 @@ def test_documents_are_downloaded_only_where_that_was_asked_for(night: Night, in
         held = [row[0] for row in store.execute(f"SELECT sha256 FROM stored_object WHERE sha256 NOT IN ({shown}) ORDER BY 1")]
     assert held, "the bytes of held rows are in the store too"
     assert inside.ask(f"/object/{sha256}").status == 404
-    with serving(night, "--run", "run", "--state", str(tmp_path / "state"), "--documents") as client:
+    with serving(workspace, "--run", "run", "--state", str(tmp_path / "state"), "--documents") as client:
         client.enter()
         answer = client.ask(f"/object/{sha256}")
         assert (answer.status, int(answer.headers["content-length"])) == (200, size)
@@ -245,7 +245,7 @@ def test_documents_are_downloaded_only_where_that_was_asked_for(night: Night, in
         assert client.ask("/object/..%2F..%2Fetc").status == 404
 
 
-def test_who_looked_at_which_company_is_logged(inside: Client, state: Path) -> None:
+def test_the_audit_log_records_who_viewed_which_company(inside: Client, state: Path) -> None:
     inside.ask("/company/3")
     lines = [json.loads(line) for line in (state / "audit.jsonl").read_text().splitlines()]
     assert {"who": "start address", "page": "company", "of": "3"} in [{k: v for k, v in line.items() if k != "at"} for line in lines]
@@ -253,21 +253,21 @@ def test_who_looked_at_which_company_is_logged(inside: Client, state: Path) -> N
     assert stat.S_IMODE((state / "index.sqlite").stat().st_mode) == 0o600
 
 
-def test_no_route_writes_to_store_or_index(night: Night, inside: Client, state: Path) -> None:
-    before = {place: place.read_bytes() for place in (night.target, state / "index.sqlite")}
+def test_no_route_writes_to_store_or_index(workspace: Workspace, inside: Client, state: Path) -> None:
+    before = {path: path.read_bytes() for path in (workspace.target, state / "index.sqlite")}
     for path in ("/", "/run", "/company/1", "/account/10000101", "/rule/H3", "/row/P2/model_entity/101", "/search?q=a", "/document/P2/301"):
         assert inside.ask(path).status == 200, path
-    assert {place: place.read_bytes() for place in before} == before
+    assert {path: path.read_bytes() for path in before} == before
 
 
-def test_a_run_that_published_nothing_shows_what_would_have_been_loaded(checked: Night) -> None:
+def test_a_run_that_published_nothing_shows_what_would_have_been_loaded(checked: Workspace) -> None:
     with serving(checked, "--run", "run") as client:
         client.enter()
         assert "would have been loaded" in client.ask("/company/1").body
         assert "Harbor" in client.ask("/search?q=harbor").body
 
 
-def test_a_purged_run_says_what_is_gone_and_its_index_went_with_it(published: Night) -> None:
+def test_a_purged_run_is_reported_and_its_index_is_removed(published: Workspace) -> None:
     with serving(published, "--run", "run"):
         assert (published.run / "explore" / "index.sqlite").is_file()
     assert published.command("purge", "--yes").code == 0
@@ -276,14 +276,14 @@ def test_a_purged_run_says_what_is_gone_and_its_index_went_with_it(published: Ni
         assert "were purged" in client.ask("/company/1").body
 
 
-def test_without_a_run_the_stores_are_enough(night: Night, tmp_path: Path) -> None:
-    with serving(night, "--target", night.stores["--target"], "--state", str(tmp_path / "state")) as client:
+def test_explore_works_without_a_run(workspace: Workspace, tmp_path: Path) -> None:
+    with serving(workspace, "--target", workspace.stores["--target"], "--state", str(tmp_path / "state")) as client:
         client.enter()
         assert "Harbor" in client.ask("/company/1").body
 
 
-def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) -> None:
-    assert night.command("explore", "--host", "192.0.2.1", "--state", str(tmp_path / "s")).code == 2
+def test_beyond_loopback_tls_and_a_login_are_required(workspace: Workspace, tmp_path: Path) -> None:
+    assert workspace.command("explore", "--host", "192.0.2.1", "--state", str(tmp_path / "s")).code == 2
     logins = tmp_path / "logins.toml"
     made = subprocess.run(
         [
@@ -329,7 +329,7 @@ def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) 
         "--login",
         str(logins),
     )
-    with serving(night, *words) as client:
+    with serving(workspace, *words) as client:
         assert client.address.startswith("https://")
         assert client.ask("/run").status == 401
         client.authorization = "Basic " + b64encode(b"auditor:wrong").decode()
@@ -347,9 +347,9 @@ def test_beyond_loopback_it_wants_tls_and_a_login(night: Night, tmp_path: Path) 
         (("--state", "legacy/portal2.sqlite"), 7, "Paths overlap"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_served(night: Night, words: tuple[str, ...], code: int, said: str) -> None:
+def test_invalid_input_is_refused_before_serving(workspace: Workspace, words: tuple[str, ...], code: int, said: str) -> None:
     run = () if "--run" in words else ("--run", "run")
-    done = process("explore", *run, *words, folder=night.folder)
+    done = process("explore", *run, *words, folder=workspace.folder)
     assert (done.code, said in done.err) == (code, True), done.err
 
 

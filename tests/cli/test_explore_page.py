@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from etl.explore.advice import advice
 from tests.cli.test_explore import Client, serving
 from tests.support.accessibility import barriers, barriers_everywhere
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
@@ -27,7 +27,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def explorer(cast: Night, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def explorer(cast: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with serving(cast, "--run", "run", "--state", str(tmp_path_factory.mktemp("explore") / "state"), "--names") as client:
         yield client
 
@@ -49,7 +49,7 @@ def base(client: Client) -> str:
     return client.address.partition("/?")[0]
 
 
-def test_from_a_name_to_why_nobody_can_open_the_account(page: Page, cast: Night) -> None:
+def test_a_search_by_name_leads_to_the_reason_why_an_account_has_no_opener(page: Page, cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         name, number = store.execute(
             """SELECT a.legal_name, a.account_number FROM entity_account a WHERE a.trade_visible AND a.legal_name GLOB 'Closed Wing*' AND NOT EXISTS
@@ -77,7 +77,7 @@ def test_from_a_count_to_the_source_row(page: Page, explorer: Client) -> None:
     assert "SELECT" in page.inner_text(".sql pre >> nth=0")
 
 
-def test_typing_searches_and_the_address_can_be_mailed(page: Page, explorer: Client) -> None:
+def test_typing_searches_and_the_url_can_be_shared(page: Page, explorer: Client) -> None:
     page.fill("#q", "twin riv")
     page.wait_for_selector(".hits a:has-text('Twin Rivers')")
     assert page.url.endswith("/?q=twin%20riv")
@@ -100,7 +100,7 @@ def test_the_keyboard_alone_leads_from_search_to_account(page: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_runs_over_the_edge_and_the_text_can_be_read(chromium: Browser, explorer: Client, scheme: str) -> None:
+def test_on_a_phone_pages_fit_the_width_and_text_is_readable(chromium: Browser, explorer: Client, scheme: str) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark" if scheme == "dark" else "light")
     phone = context.new_page()
     phone.goto(explorer.address)
@@ -112,7 +112,7 @@ def test_on_a_phone_nothing_runs_over_the_edge_and_the_text_can_be_read(chromium
     context.close()
 
 
-def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, cast: Night) -> None:
+def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         login, count = store.execute(
             "SELECT login_id, count(DISTINCT account_id) FROM account_picker GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
@@ -121,7 +121,7 @@ def test_a_login_with_many_accounts_is_one_page(page: Page, explorer: Client, ca
     assert page.locator("section[aria-labelledby=now] tbody tr").count() == count
 
 
-def test_axe_finds_no_barrier_on_any_page(page: Page, explorer: Client, cast: Night) -> None:
+def test_axe_finds_no_barrier_on_any_page(page: Page, explorer: Client, cast: Workspace) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         (login,) = store.execute("SELECT login_id FROM account_picker ORDER BY 1 LIMIT 1").fetchone()
         (key,) = store.execute(
@@ -142,7 +142,7 @@ def test_axe_finds_no_barrier_on_any_page(page: Page, explorer: Client, cast: Ni
     assert {path: found for path in paths if (found := barriers_everywhere(page, base(explorer) + path))} == {}
 
 
-def test_what_is_not_there_is_a_page_that_one_can_search_from(chromium: Browser, explorer: Client) -> None:
+def test_a_missing_page_has_a_search_field(chromium: Browser, explorer: Client) -> None:
     made = chromium.new_page()
     made.goto(explorer.address)
     answer = made.goto(base(explorer) + "/account/<b>nothing")
@@ -164,7 +164,7 @@ def test_a_point_about_150_accounts_names_a_few_and_says_how_many_more() -> None
     ]
 
 
-def test_nothing_is_asked_of_another_host(chromium: Browser, explorer: Client, tmp_path: Path) -> None:
+def test_no_request_goes_to_another_host(chromium: Browser, explorer: Client, tmp_path: Path) -> None:
     made = chromium.new_page()
     asked: list[str] = []
     made.on("request", lambda request: asked.append(request.url))

@@ -9,7 +9,7 @@ import pytest
 
 from etl.system.progress import ProgressReporter
 from etl.system.terminal import Screen, write
-from tests.support.command import Done, Night, command
+from tests.support.command import Done, Workspace, command
 
 NAME = "evil \x1b]8;;http://evil.example/\x07click\x1b[2J \r\n::error file=x::injected\n  ::set-output name=a::b\n##[add-mask]x \u202e\u2028\x9b"
 START = "::stop-commands::x\x1b[31m"
@@ -23,7 +23,7 @@ def is_harmless(done: Done) -> bool:
     return True
 
 
-def test_hostile_names_in_a_catalogue_are_shown_and_never_obeyed(checked: Night) -> None:
+def test_hostile_names_in_a_catalogue_are_escaped(checked: Workspace) -> None:
     with checked.database("legacy/portal2.sqlite") as source:
         for name in (NAME, START):
             source.execute(f'CREATE TABLE "{name}" (a INTEGER)')
@@ -44,7 +44,7 @@ def test_hostile_names_in_a_catalogue_are_shown_and_never_obeyed(checked: Night)
     assert is_harmless(done)
 
 
-def test_hostile_words_of_the_command_line_and_of_files_are_shown_and_never_obeyed(cast: Night, tmp_path: Path) -> None:
+def test_hostile_texts_of_the_command_line_and_files_are_escaped(cast: Workspace, tmp_path: Path) -> None:
     config = tmp_path / "migration.toml"
     config.write_text('"evil \\u001b[2J\\n::error::x" = 1\n', encoding="utf-8")
     run = tmp_path / START.replace("/", "")
@@ -68,7 +68,7 @@ def test_hostile_words_of_the_command_line_and_of_files_are_shown_and_never_obey
 
 
 @pytest.mark.parametrize("text", [NAME, START, f"  {START}", "a\n::b", "##[command]x"])
-def test_all_that_is_said_goes_through_what_escapes(text: str) -> None:
+def test_every_message_is_escaped(text: str) -> None:
     for said in (
         lambda out: write(out, text),
         lambda out: Screen(file=out).print(text),

@@ -15,7 +15,7 @@ from etl.commands.trace import trace
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.runfolder.folder import open_readonly
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Store
 from tests.unit.transform.test_laws import loaded_keys
 
@@ -23,12 +23,12 @@ PERSONAL = "078-05-1120"
 
 
 @pytest.fixture(scope="module")
-def store(cast: Night) -> Store:
+def store(cast: Workspace) -> Store:
     return Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
 
 
 @pytest.fixture(scope="module")
-def options(cast: Night) -> Options:
+def options(cast: Workspace) -> Options:
     return Options(target=f"sqlite:///{cast.target}", source=f"sqlite:///{cast.folder}/legacy/portal2.sqlite", run=cast.run)
 
 
@@ -53,7 +53,7 @@ def _some(keys: set[str]) -> list[str]:
     return sorted({*ordered[::9], *(key for key in ordered if key.partition("|")[0] in {"1", "2", "101", "102"})})
 
 
-def test_every_loaded_row_is_found_and_its_accounts_tell_of_it(
+def test_every_loaded_row_is_traced_to_its_accounts_and_back(
     options: Options, store: Store, behind: dict[str, set[tuple[str, str]]]
 ) -> None:
     untold: dict[str, list[str]] = defaultdict(list)
@@ -67,7 +67,7 @@ def test_every_loaded_row_is_found_and_its_accounts_tell_of_it(
     assert {table: keys for table, keys in untold.items() if keys} == {}
 
 
-def test_every_held_row_is_found_with_its_reason_and_with_target_rows_only_where_it_was_loaded_too(options: Options, store: Store) -> None:
+def test_every_held_row_is_traced_to_its_reason(options: Options, store: Store) -> None:
     loaded = loaded_keys(store)
     for row, reason in [*store.held.items()][::4]:
         table, _, key = row.partition(" ")
@@ -137,7 +137,7 @@ def test_H6_a_persons_number_is_masked_in_keys_and_ids_of_a_trace(options: Optio
         (("TC", "document", "1"), None),
     ],
 )
-def test_a_trace_of_nothing_in_particular_is_wrong_usage(options: Options, where: tuple[str, ...], account: str | None) -> None:
+def test_a_trace_without_arguments_is_wrong_usage(options: Options, where: tuple[str, ...], account: str | None) -> None:
     with pytest.raises(WrongUsage):
         trace(options, where, account)
 
@@ -145,7 +145,7 @@ def test_a_trace_of_nothing_in_particular_is_wrong_usage(options: Options, where
 @pytest.mark.parametrize(
     "where", [("P2", "document", "no number"), ("P2", "document", "99999999999999999999"), ("P2", "highway_crossing", "1")]
 )
-def test_a_key_that_is_nowhere_is_an_error_that_says_so(options: Options, where: tuple[str, ...]) -> None:
+def test_an_unknown_key_is_an_error(options: Options, where: tuple[str, ...]) -> None:
     with pytest.raises(MigrationError, match="has no row"):
         trace(options, where, None)
 
@@ -156,7 +156,7 @@ def test_B1_picker_shows_what_a_consultant_of_several_companies_sees_and_through
     assert (answer["before"], answer["users"], answer["status"]) == ([1, 2, 17], ["1701"], "ACTIVE")
 
 
-def test_picker_hides_what_trade_does_not_see_and_says_how_many(options: Options, store: Store) -> None:
+def test_picker_counts_accounts_hidden_from_trade(options: Options, store: Store) -> None:
     seen_by = {key: store.picker(key) for key in store.rows("login", "email_key")}
     for key, entities in seen_by.items():
         answer = picker(options, key)
@@ -164,14 +164,14 @@ def test_picker_hides_what_trade_does_not_see_and_says_how_many(options: Options
         assert sorted(account["account_number"] for account in answer["after"]) == sorted(numbers[entity] for entity in entities), key
 
 
-def test_picker_of_nobody_is_an_error_and_of_no_address_wrong_usage(options: Options) -> None:
+def test_picker_of_an_unknown_address_fails_and_of_an_invalid_one_is_wrong_usage(options: Options) -> None:
     with pytest.raises(MigrationError, match="No login has that e-mail"):
         picker(options, "nobody@nowhere.example")
     with pytest.raises(WrongUsage):
         picker(options, "not an address")
 
 
-def test_a_trace_has_the_digests_of_the_new_rows_and_of_a_documents_bytes(options: Options, cast: Night) -> None:
+def test_a_trace_has_the_digests_of_the_new_rows_and_of_a_documents_bytes(options: Options, cast: Workspace) -> None:
     (row,) = trace(options, ("P2", "finding_response", "101"), None)["rows"]
     with closing(sqlite3.connect(cast.target)) as store:
         values = store.execute("SELECT * FROM finding_response WHERE finding_response_id = ?", (row["id"],)).fetchone()

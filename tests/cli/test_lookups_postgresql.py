@@ -16,7 +16,7 @@ from etl.errors import MigrationError
 from etl.options import Options
 from etl.runfolder.folder import open_readonly
 from sample_data.world import write_cast
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Store
 from tests.unit.transform.test_laws import loaded_keys
 
@@ -30,15 +30,15 @@ def server(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Options:
         session.execute("CREATE DATABASE lookups")
         known = session.info
         url = f"postgresql://{known.user}@/lookups?host={known.host}&port={known.port}"
-    night = Night(tmp_path_factory.mktemp("lookups"))
-    write_cast(night.folder / "legacy")
-    done = night.command("run", "--target", url)
+    workspace = Workspace(tmp_path_factory.mktemp("lookups"))
+    write_cast(workspace.folder / "legacy")
+    done = workspace.command("run", "--target", url)
     assert done.code == 0, done.err
-    return Options(target=url, run=night.run)
+    return Options(target=url, run=workspace.run)
 
 
 @pytest.fixture(scope="module")
-def file(cast: Night) -> Options:
+def file(cast: Workspace) -> Options:
     return Options(target=f"sqlite:///{cast.target}", run=cast.run)
 
 
@@ -46,7 +46,7 @@ def both(server: Options, file: Options, where: tuple[str, ...], account: str | 
     return trace(server, where, account), trace(file, where, account)
 
 
-def test_every_row_is_found_in_the_same_places(server: Options, file: Options, cast: Night) -> None:
+def test_every_row_is_traced_as_on_sqlite(server: Options, file: Options, cast: Workspace) -> None:
     store = Store(cast.target, cast.folder / "objects", open_readonly(cast.run))
     asked = 0
     for table, keys in loaded_keys(store).items():
@@ -62,21 +62,21 @@ def test_every_row_is_found_in_the_same_places(server: Options, file: Options, c
     assert asked > 50
 
 
-def test_every_account_has_the_same_rows_behind_it(server: Options, file: Options) -> None:
+def test_every_account_is_traced_as_on_sqlite(server: Options, file: Options) -> None:
     for number in ("10000101", "10000301", "10000302", "10002101"):
         one, other = both(server, file, (), number)
         assert sorted(map(str, one["rows"])) == sorted(map(str, other["rows"]))
         assert (one["account"], one["total"]) == (other["account"], other["total"])
 
 
-def test_a_person_sees_the_same(server: Options, file: Options) -> None:
+def test_picker_shows_the_same_as_on_sqlite(server: Options, file: Options) -> None:
     for email in ("per@lindqvist.example", "ines@meridian.example"):
         assert picker(server, email) == picker(file, email)
     with pytest.raises(MigrationError, match="No login has that e-mail"):
         picker(server, "nobody@nowhere.example")
 
 
-def test_the_same_sample_is_drawn(server: Options, file: Options, tmp_path: Path) -> None:
+def test_sample_audit_draws_the_same_rows_as_on_sqlite(server: Options, file: Options, tmp_path: Path) -> None:
     drawn = []
     for name, options in (("server", server), ("file", file)):
         sample(options, 40, 7, tmp_path / name)
@@ -88,7 +88,7 @@ def test_the_same_sample_is_drawn(server: Options, file: Options, tmp_path: Path
     assert len(drawn[0]) > 100
 
 
-def test_a_database_that_is_no_new_store_says_so(postgres: str, server: Options) -> None:
+def test_a_database_without_the_new_store_is_refused(postgres: str, server: Options) -> None:
     done = command("trace", "P2", "document", "301", "--target", postgres)
     assert done.code == 1
     assert "is not the new store of a run" in done.err

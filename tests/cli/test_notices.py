@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from etl.system import notices
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 STEPS = ["load", "reconcile", "report", "run"]
 
@@ -53,16 +53,16 @@ def listening() -> Iterator[tuple[str, list[tuple[dict[str, str], dict[str, Any]
 
 def program(folder: Path, text: str) -> Path:
     """An executable script of that text in the folder."""
-    place = folder / "tell"
-    place.write_text(f"#!/bin/sh\n{text}\n")
-    place.chmod(0o700)
-    return place
+    path = folder / "tell"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return path
 
 
-def test_a_program_of_the_configuration_is_told_of_every_step_and_of_the_run(checked: Night) -> None:
+def test_a_configured_program_is_notified_of_every_step_and_the_run(checked: Workspace) -> None:
     """As words, never through a shell; on its standard input, and without the environment's secrets. What was done before has no end to tell."""
     tell = program(checked.folder, f'echo "$1" >> {checked.folder}/words; env > {checked.folder}/env; cat >> {checked.folder}/told')
-    (checked.folder / "migration.toml").write_text(f'notify = ["{tell}", "$(touch pwned); night"]\n')
+    (checked.folder / "migration.toml").write_text(f'notify = ["{tell}", "$(touch pwned); report"]\n')
     done = checked.process("run", "--config", "migration.toml", PGPASSWORD="not-for-you", PORTAL_MIGRATE_OUTPUT="human")
     assert done.code == 0, done.err
     told = [json.loads(line) for line in (checked.folder / "told").read_text().splitlines()]
@@ -71,7 +71,7 @@ def test_a_program_of_the_configuration_is_told_of_every_step_and_of_the_run(che
         assert set(notice) == {"version", "run", "step", "verdict", "exit_code", "minutes", "at"}
         assert (notice["version"], notice["run"], notice["verdict"], notice["exit_code"]) == (1, "run", "DONE", 0)
         assert 0 <= notice["minutes"] < 5
-    assert set((checked.folder / "words").read_text().splitlines()) == {"$(touch pwned); night"}
+    assert set((checked.folder / "words").read_text().splitlines()) == {"$(touch pwned); report"}
     assert not (checked.folder / "pwned").exists()
     environment = (checked.folder / "env").read_text()
     for word in ("not-for-you", "PORTAL_MIGRATE"):
@@ -79,7 +79,7 @@ def test_a_program_of_the_configuration_is_told_of_every_step_and_of_the_run(che
     assert "warning" not in done.err
 
 
-def test_a_url_is_told_how_a_command_failed_and_what_it_answers_is_a_warning(checked: Night) -> None:
+def test_a_url_is_notified_of_a_failure_and_an_error_response_is_a_warning(checked: Workspace) -> None:
     """Exit code and answer are those without it; no warning has the URL, whose path may be a token."""
     with listening() as (address, heard):
         refused = checked.command("load", "--objects", "other-objects", "--notify", f"{address}/kept?token=secret")
@@ -104,7 +104,7 @@ def test_a_url_is_told_how_a_command_failed_and_what_it_answers_is_a_warning(che
     assert "Connection refused" in closed.err
 
 
-def test_who_does_not_answer_holds_nothing_up_beyond_the_time_out(published: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_receiver_delays_only_up_to_the_time_out(published: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notices, "TIMEOUT", 0.5)
     sleeper = program(published.folder, f"sleep 30 & echo $! > {published.folder}/child; wait")
     with listening() as (address, heard):
@@ -133,27 +133,27 @@ def test_who_does_not_answer_holds_nothing_up_beyond_the_time_out(published: Nig
         ("https:/hooks.example/word", "the first word is not a program that can be started"),
     ],
 )
-def test_a_target_that_cannot_be_one_is_wrong_usage_before_anything_is_read(tmp_path: Path, target: str, said: str) -> None:
-    done = Night(tmp_path).command("run", "--notify", target)
+def test_an_invalid_notify_target_is_wrong_usage_before_any_read(tmp_path: Path, target: str, said: str) -> None:
+    done = Workspace(tmp_path).command("run", "--notify", target)
     assert done.code == 2
     assert said in done.err
     assert "word" not in done.err.replace("password", "").replace("words", "").replace("first word", "")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_url_among_other_words_and_a_word_that_no_program_takes_are_refused(tmp_path: Path) -> None:
+def test_a_url_with_arguments_and_invalid_arguments_are_refused(tmp_path: Path) -> None:
     """A notice that is lost without a warning would be one that nobody misses; the URL's path may be a token."""
     for words, said in (
         ('["https://hooks.example/word", "more"]', "the first word is not a program"),
         (r'["true", "a\u0000b"]', "a NUL character is in it"),
     ):
         (tmp_path / "migration.toml").write_text(f"notify = {words}\n")
-        done = Night(tmp_path).command("run", "--config", "migration.toml")
+        done = Workspace(tmp_path).command("run", "--config", "migration.toml")
         assert (done.code, said in done.err, "hooks.example" in done.err) == (2, True, False), done.err
 
 
-def test_a_list_in_the_configuration_is_of_texts(tmp_path: Path) -> None:
+def test_a_configuration_list_contains_texts_only(tmp_path: Path) -> None:
     for wrong in ("[1, 2]", '["", "x"]', "[]", "{ url = 1 }"):
         (tmp_path / "migration.toml").write_text(f"notify = {wrong}\n")
-        done = Night(tmp_path).command("run", "--config", "migration.toml")
+        done = Workspace(tmp_path).command("run", "--config", "migration.toml")
         assert (done.code, "notify is not a" in done.err) == (2, True), done.err

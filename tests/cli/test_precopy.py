@@ -7,119 +7,119 @@ from pathlib import Path
 
 from etl.objects.registry import open_objects
 from sample_data.world import write_cast
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import content_of_store
 
 
-def inodes(night: Night) -> dict[str, tuple[int, int]]:
+def inodes(workspace: Workspace) -> dict[str, tuple[int, int]]:
     """Every object's file: another one, or one written to, shows."""
     return {
-        place.name: (place.stat().st_ino, place.stat().st_mtime_ns)
-        for place in (night.folder / "objects" / "sha256").rglob("*")
-        if place.is_file()
+        path.name: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in (workspace.folder / "objects" / "sha256").rglob("*")
+        if path.is_file()
     }
 
 
-def begun(folder: Path) -> Night:
+def begun(folder: Path) -> Workspace:
     folder.mkdir()
     write_cast(folder / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
-def test_a_precopied_run_gives_the_store_of_one_without_and_writes_each_object_once(cast: Night, tmp_path: Path) -> None:
-    night = begun(tmp_path / "night")
-    first = night.json("precopy")
+def test_a_precopied_run_gives_the_store_of_one_without_and_writes_each_object_once(cast: Workspace, tmp_path: Path) -> None:
+    workspace = begun(tmp_path / "cutover")
+    first = workspace.json("precopy")
     assert first.code == 0, first.err
-    assert not night.target.exists()
+    assert not workspace.target.exists()
     settings = {"source", "tc", "files", "objects", "adapter"}
-    assert set(night.json("status").data["settings"]) == settings
-    brought = inodes(night)
+    assert set(workspace.json("status").data["settings"]) == settings
+    brought = inodes(workspace)
     assert first.data["objects"] == len(brought) > 0
-    again = night.json("precopy")
+    again = workspace.json("precopy")
     assert (again.data["objects"], again.data["documents"]) == (0, first.data["documents"])
-    assert night.command("precopy", "--objects", "elsewhere").code == 7
-    done = night.command("run")
+    assert workspace.command("precopy", "--objects", "elsewhere").code == 7
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    assert content_of_store(night.target) == content_of_store(cast.target)
-    after = inodes(night)
+    assert content_of_store(workspace.target) == content_of_store(cast.target)
+    after = inodes(workspace)
     assert set(after) == set(inodes(cast))
     assert {name: after[name] for name in brought} == brought
-    assert night.command("precopy").code == 7, "has already extracted"
-    assert all(place.stat().st_mode & 0o077 == 0 for place in (night.run / "precopy").iterdir())
+    assert workspace.command("precopy").code == 7, "has already extracted"
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (workspace.run / "precopy").iterdir())
 
 
-def test_a_document_that_changes_behind_a_precopy_is_read_again_and_its_old_object_goes_at_the_publish(cast: Night, tmp_path: Path) -> None:
+def test_a_document_changed_after_a_precopy_is_read_again_and_its_old_object_is_removed(cast: Workspace, tmp_path: Path) -> None:
     """Equal length and a modification time put back, in the database and on the share; one document vanishes."""
-    night = begun(tmp_path / "night")
-    assert night.command("precopy").code == 0
-    early = set(inodes(night))
-    with night.database("legacy/portal2.sqlite") as portal:
+    workspace = begun(tmp_path / "cutover")
+    assert workspace.command("precopy").code == 0
+    early = set(inodes(workspace))
+    with workspace.database("legacy/portal2.sqlite") as portal:
         portal.execute(
             "UPDATE document_content SET content = zeroblob(length(content)) WHERE document_id = (SELECT min(document_id) FROM document_content)"
         )
         (path,) = portal.execute(
             "SELECT object_path FROM document WHERE object_path IS NOT NULL AND document_id NOT IN (SELECT document_id FROM document_content)"
         ).fetchone()
-    shared = night.folder / "legacy" / "files" / path
+    shared = workspace.folder / "legacy" / "files" / path
     before = shared.stat()
     shared.write_bytes(bytes(before.st_size))
     os.utime(shared, ns=(before.st_atime_ns, before.st_mtime_ns))
-    done = night.json("run")
+    done = workspace.json("run")
     assert done.code == 0, done.err
-    fresh = Night(tmp_path / "fresh")
+    fresh = Workspace(tmp_path / "fresh")
     fresh.folder.mkdir()
-    (fresh.folder / "legacy").symlink_to(night.folder / "legacy")
+    (fresh.folder / "legacy").symlink_to(workspace.folder / "legacy")
     assert fresh.command("run").code == 0
-    assert content_of_store(night.target) == content_of_store(fresh.target)
-    assert set(inodes(night)) == set(inodes(fresh)), "unreferenced objects were removed when the run published"
-    assert early - set(inodes(night))
-    assert night.command("rollback").code == 0
-    assert inodes(night) == {}
-    assert night.command("run").code == 0, "the precopied objects are gone, and are brought again"
-    assert set(inodes(night)) == set(inodes(fresh))
+    assert content_of_store(workspace.target) == content_of_store(fresh.target)
+    assert set(inodes(workspace)) == set(inodes(fresh)), "unreferenced objects were removed when the run published"
+    assert early - set(inodes(workspace))
+    assert workspace.command("rollback").code == 0
+    assert inodes(workspace) == {}
+    assert workspace.command("run").code == 0, "the precopied objects are gone, and are brought again"
+    assert set(inodes(workspace)) == set(inodes(fresh))
 
 
 def test_an_altered_record_of_the_precopy_ends_the_run_with_6(tmp_path: Path) -> None:
-    night = begun(tmp_path / "night")
-    assert night.command("precopy").code == 0
-    (record,) = (night.run / "precopy").iterdir()
+    workspace = begun(tmp_path / "cutover")
+    assert workspace.command("precopy").code == 0
+    (record,) = (workspace.run / "precopy").iterdir()
     record.write_bytes(record.read_bytes()[:-1] + b"?")
-    assert night.command("run").code == 6
-    assert night.command("precopy").code == 6
+    assert workspace.command("run").code == 6
+    assert workspace.command("precopy").code == 6
 
 
-def test_an_object_that_no_row_refers_to_stays_where_another_store_may_refer_to_it(cast: Night, tmp_path: Path) -> None:
-    night = begun(tmp_path / "night")
-    assert night.command("precopy").code == 0
-    early = set(inodes(night))
-    open_objects(str(night.folder / "objects")).record_store("another", "sqlite:///other.sqlite")
-    with night.database("legacy/portal2.sqlite") as portal:
+def test_an_unreferenced_object_is_kept_if_another_store_may_refer_to_it(cast: Workspace, tmp_path: Path) -> None:
+    workspace = begun(tmp_path / "cutover")
+    assert workspace.command("precopy").code == 0
+    early = set(inodes(workspace))
+    open_objects(str(workspace.folder / "objects")).record_store("another", "sqlite:///other.sqlite")
+    with workspace.database("legacy/portal2.sqlite") as portal:
         portal.execute("UPDATE document_content SET content = zeroblob(1 + length(content))")
-    done = night.command("run")
+    done = workspace.command("run")
     assert done.code == 0, done.err
     assert "kept because sqlite:///other.sqlite may need them" in done.err
-    assert early <= set(inodes(night))
+    assert early <= set(inodes(workspace))
 
 
-def test_what_was_precopied_for_a_run_that_will_never_be_is_removed_on_request(published: Night, tmp_path: Path) -> None:
+def test_objects_of_an_abandoned_precopy_are_removed_on_request(published: Workspace, tmp_path: Path) -> None:
     """Nothing unasked, nothing that another store may refer to, nothing of a run that has published."""
-    night = begun(tmp_path / "given-up")
-    first = night.json("precopy")
+    workspace = begun(tmp_path / "given-up")
+    first = workspace.json("precopy")
     assert first.code == 0, first.err
-    early = set(inodes(night))
-    unasked = command("precopy", "--forget", "--run", "run", folder=night.folder)
-    assert (unasked.code, "--yes" in unasked.next, set(inodes(night))) == (2, True, early)
-    objects = open_objects(str(night.folder / "objects"))
+    early = set(inodes(workspace))
+    unasked = command("precopy", "--forget", "--run", "run", folder=workspace.folder)
+    assert (unasked.code, "--yes" in unasked.next, set(inodes(workspace))) == (2, True, early)
+    objects = open_objects(str(workspace.folder / "objects"))
     objects.record_store("another", "sqlite:///other.sqlite")
-    kept = night.json("precopy", "--forget", "--yes")
+    kept = workspace.json("precopy", "--forget", "--yes")
     assert kept.code == 0, kept.err
     assert (kept.data["removed"], kept.data["kept"], kept.data["others"]) == (0, len(early), ["sqlite:///other.sqlite"])
     objects.record_store("another", "")
-    gone = night.command("precopy", "--forget", "--yes")
+    gone = workspace.command("precopy", "--forget", "--yes")
     assert gone.code == 0, gone.err
     assert f"{len(early)} objects removed" in gone.out
-    assert not inodes(night)
-    again = night.json("precopy")
+    assert not inodes(workspace)
+    again = workspace.json("precopy")
     assert (again.code, again.data["objects"]) == (0, first.data["objects"]), again.err
     before = set(inodes(published))
     refused = published.command("precopy", "--forget", "--yes")
@@ -134,7 +134,7 @@ def test_what_was_precopied_for_a_run_that_will_never_be_is_removed_on_request(p
     assert set(inodes(published)) == before
 
 
-def test_a_journal_of_objects_that_leads_elsewhere_removes_nothing(published: Night) -> None:
+def test_a_journal_with_paths_outside_the_store_removes_nothing(published: Workspace) -> None:
     """Its words became names of files below the object store, wherever they led: `../` too."""
     secret = published.folder / "secret"
     secret.write_text("kept")

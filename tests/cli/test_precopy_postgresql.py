@@ -65,7 +65,7 @@ def ahead(portals: Portals, tmp_path: Path) -> Iterator[Precopy]:
     )
 
 
-def test_what_did_not_change_is_not_read_again_and_a_changed_row_of_equal_length_is(ahead: Precopy, portals: Portals) -> None:
+def test_only_changed_rows_are_read_again_also_of_equal_length(ahead: Precopy, portals: Portals) -> None:
     rows = int(one(portals, "SELECT count(*) FROM document_content")[0])
     assert ahead.not_read() == rows > 2
     portals.do("portal2", "VACUUM (FREEZE) document_content")  # xmin stays what it was
@@ -95,7 +95,7 @@ def test_what_did_not_change_is_not_read_again_and_a_changed_row_of_equal_length
     ],
     ids=["vacuumed full", "rewritten", "restored", "unlogged"],
 )
-def test_a_table_of_another_file_is_read_again(statements: list[str], ahead: Precopy, portals: Portals) -> None:
+def test_a_rewritten_table_is_read_again(statements: list[str], ahead: Precopy, portals: Portals) -> None:
     assert ahead.not_read() > 0
     portals.do("portal2", *statements)
     try:
@@ -115,7 +115,7 @@ def test_a_column_that_is_dropped_and_added_again_with_a_default_is_read_again(a
     assert ahead.not_read() == 0
 
 
-def test_a_piece_of_evidence_that_is_missing_or_an_object_that_is_gone_costs_a_second_reading(ahead: Precopy, portals: Portals) -> None:
+def test_missing_evidence_or_a_missing_object_causes_a_second_read(ahead: Precopy, portals: Portals) -> None:
     rows = ahead.not_read()
     ((sha256, *_),) = one_row = [one(portals, f"SELECT encode(sha256(content), 'hex') FROM document_content WHERE document_id = {FIRST}")]
     assert one_row
@@ -150,7 +150,7 @@ def moved(frame: pl.DataFrame, by: int) -> pl.DataFrame:
     return frame.with_columns(transactions=pl.col("transactions") + by)
 
 
-def test_another_server_or_transactions_that_ran_back_or_wrapped_around_are_no_evidence(ahead: Precopy, tmp_path: Path) -> None:
+def test_evidence_of_another_server_or_after_wraparound_is_not_used(ahead: Precopy, tmp_path: Path) -> None:
     """As after a restored dump or a copy of the server's files; xmin has 32 bits."""
     rows = ahead.not_read()
     with open_locked(tmp_path / "run") as run:
@@ -166,9 +166,7 @@ def test_another_server_or_transactions_that_ran_back_or_wrapped_around_are_no_e
     assert ahead.not_read() == 0
 
 
-def test_a_precopy_that_is_killed_goes_on_with_what_it_has_not_read(
-    portals: Portals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_precopy_resumes_with_unread_documents(portals: Portals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.extract.precopy._TOGETHER", 1)
     made = Precopy(portals, tmp_path)
     whole, groups = PostgresSource.contents_of, 0
@@ -191,18 +189,7 @@ def test_a_precopy_that_is_killed_goes_on_with_what_it_has_not_read(
 
 
 def test_a_precopied_run_of_worker_processes_publishes_and_says_what_it_did_not_read(portals: Portals) -> None:
-    old = (
-        "--source",
-        portals.url("portal2", READER),
-        "--tc",
-        portals.url("tc", READER),
-        "--files",
-        "files",
-        "--objects",
-        "ahead-objects",
-        "--run",
-        "ahead",
-    )
+    old = (*portals.sources(), "--objects", "ahead-objects", "--run", "ahead")
     from tests.support.command import command
 
     done = command("precopy", *old, "--output", "json", folder=portals.folder)

@@ -10,7 +10,7 @@ from contextlib import closing
 import openpyxl
 import pytest
 
-from tests.support.command import Night, changed, command, copied_mappings
+from tests.support.command import Workspace, changed, command, copied_mappings
 
 POINTS = (
     "point_cd",
@@ -53,7 +53,7 @@ def lines(content: bytes) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, cast: Night) -> dict[str, bytes]:
+def made(tmp_path_factory: pytest.TempPathFactory, cast: Workspace) -> dict[str, bytes]:
     """The files that the command writes for the cast, by name; bounces are given, names are not."""
     out = tmp_path_factory.mktemp("lists") / "out"
     bounces = out.parent / "bounces.csv"
@@ -61,12 +61,12 @@ def made(tmp_path_factory: pytest.TempPathFactory, cast: Night) -> dict[str, byt
     done = cast.json("readiness", "--out", str(out), "--bounces", str(bounces))
     assert done.code == 0, done.err
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(place.stat().st_mode) for place in out.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
     assert done.data["bounces"] == {"unknown": 1, "double": 0, "invalid": 0}
-    return {place.name: place.read_bytes() for place in out.iterdir()}
+    return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
-def test_the_lists_are_those_of_the_contract(made: dict[str, bytes]) -> None:
+def test_readiness_writes_the_lists_of_the_contract(made: dict[str, bytes]) -> None:
     assert set(made) == {"readiness.html", "readiness.xlsx", "points.csv", "companies.csv", "crosswalk.csv", "dates.csv", "clocks.csv"}
     points = lines(made["points.csv"])
     assert tuple(points[0]) == POINTS
@@ -74,7 +74,7 @@ def test_the_lists_are_those_of_the_contract(made: dict[str, bytes]) -> None:
     assert weights == sorted(weights, key=("critical", "attention", "info").index)
 
 
-def test_every_kind_of_point_is_a_count_in_sql(cast: Night, made: dict[str, bytes]) -> None:
+def test_every_kind_of_point_is_a_count_in_sql(cast: Workspace, made: dict[str, bytes]) -> None:
     points = [point["point_cd"] for point in lines(made["points.csv"])]
     with closing(sqlite3.connect(cast.target)) as store:
         counted = {code: store.execute(statement).fetchone()[0] for code, statement in COUNTS.items()}
@@ -83,7 +83,7 @@ def test_every_kind_of_point_is_a_count_in_sql(cast: Night, made: dict[str, byte
     assert points.count("MAIL_BOUNCES") == 1
 
 
-def test_EMAIL_DIFFERS_compares_trimmed_and_folded_addresses_of_contacts_in_force(cast: Night, made: dict[str, bytes]) -> None:
+def test_EMAIL_DIFFERS_compares_trimmed_and_folded_addresses_of_contacts_in_force(cast: Workspace, made: dict[str, bytes]) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         rows = store.execute(
             """SELECT DISTINCT c.legacy_key, c.email, l.email_display FROM account_contact c JOIN login l ON l.login_id = c.login_id
@@ -101,7 +101,7 @@ def test_followers_are_the_rows_that_a_root_holds_at_any_depth(made: dict[str, b
     assert held["company_profile", "4"] == int(company["rows_held"]) - 1
 
 
-def test_companies_have_the_rows_that_were_read_loaded_and_held(cast: Night, made: dict[str, bytes]) -> None:
+def test_companies_have_the_rows_that_were_read_loaded_and_held(cast: Workspace, made: dict[str, bytes]) -> None:
     companies = {row["company_profile_id"]: row for row in lines(made["companies.csv"])}
     with closing(sqlite3.connect(cast.folder / "legacy" / "portal2.sqlite")) as source, closing(sqlite3.connect(cast.target)) as store:
         profiles = source.execute("SELECT company_profile_id FROM company_profile WHERE typeof(company_profile_id) = 'integer'").fetchall()
@@ -125,7 +125,7 @@ def test_companies_have_the_rows_that_were_read_loaded_and_held(cast: Night, mad
     }
 
 
-def test_NOBODY_CAN_OPEN_says_where_the_only_opener_is_restricted_or_of_trade_compliance(published: Night) -> None:
+def test_NOBODY_CAN_OPEN_says_where_the_only_opener_is_restricted_or_of_trade_compliance(published: Workspace) -> None:
     alone = (
         "SELECT a.account_number FROM entity_account a JOIN account_contact c USING (account_id) WHERE a.trade_visible AND c.removed_at IS NULL"
         " AND c.login_id IS NOT NULL GROUP BY 1 ORDER BY 1"
@@ -147,7 +147,7 @@ def test_NOBODY_CAN_OPEN_says_where_the_only_opener_is_restricted_or_of_trade_co
     assert "the logins of its contacts are disabled" in said[plain]
 
 
-def test_the_crosswalk_has_every_entity_and_its_account(cast: Night, made: dict[str, bytes]) -> None:
+def test_the_crosswalk_has_every_entity_and_its_account(cast: Workspace, made: dict[str, bytes]) -> None:
     crosswalk = lines(made["crosswalk.csv"])
     with closing(sqlite3.connect(cast.folder / "legacy" / "portal2.sqlite")) as source, closing(sqlite3.connect(cast.target)) as store:
         entities = source.execute("SELECT count(*) FROM model_entity").fetchone()[0]
@@ -156,7 +156,7 @@ def test_the_crosswalk_has_every_entity_and_its_account(cast: Night, made: dict[
     assert {int(row["entity_id"]): row["account_id"] for row in crosswalk if row["account_id"]} == accounts
 
 
-def test_A6_dates_stand_beside_each_other_and_agree(made: dict[str, bytes]) -> None:
+def test_A6_both_dates_are_listed_and_agree(made: dict[str, bytes]) -> None:
     rows = lines(made["dates.csv"])
     names = [name.removesuffix("_old") for name in rows[0] if name.endswith("_old")]
     assert len(names) == 8
@@ -177,7 +177,7 @@ def test_no_cell_is_a_formula_and_the_workbook_says_the_same(made: dict[str, byt
     assert {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row} <= {"s", "n", "b"}
 
 
-def test_personal_data_stands_only_in_the_activation_list_and_only_on_request(cast: Night, made: dict[str, bytes], tmp_path) -> None:
+def test_personal_data_is_only_in_the_activation_list_and_only_on_request(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
     with closing(sqlite3.connect(cast.target)) as store:
         emails = [row[0] for row in store.execute("SELECT email_display FROM login")]
     for name, content in made.items():
@@ -191,10 +191,10 @@ def test_personal_data_stands_only_in_the_activation_list_and_only_on_request(ca
     assert not (tmp_path / "named" / "activation.csv").exists(), "a list that was not asked for this time does not stay"
 
 
-def test_the_same_run_gives_the_same_bytes_and_since_knows_what_is_new(cast: Night, made: dict[str, bytes], tmp_path) -> None:
+def test_the_same_run_gives_the_same_bytes_and_since_marks_new_points(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
     done = cast.json("readiness", "--out", str(tmp_path / "again"), "--since", "run")
     assert done.code == 0, done.err
-    again = {place.name: place.read_bytes() for place in (tmp_path / "again").iterdir()}
+    again = {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
     for name in ("companies.csv", "crosswalk.csv", "dates.csv", "clocks.csv"):
         if name != "companies.csv":  # the bounced login is a point of its company
             assert again[name] == made[name]
@@ -211,7 +211,7 @@ def test_the_same_run_gives_the_same_bytes_and_since_knows_what_is_new(cast: Nig
         (("--since", "nowhere"), 1, "nowhere"),
     ],
 )
-def test_bad_input_is_refused_and_nothing_is_written(published: Night, words: tuple[str, str], code: int, said: str) -> None:
+def test_invalid_input_is_refused_and_nothing_is_written(published: Workspace, words: tuple[str, str], code: int, said: str) -> None:
     (published.folder / "bad.csv").write_text("mail\nx@y.example\n", encoding="utf-8")
     (published.folder / "open").mkdir(mode=0o755)
     done = published.command("readiness", *words)
@@ -220,12 +220,12 @@ def test_bad_input_is_refused_and_nothing_is_written(published: Night, words: tu
     assert not (published.run / "readiness").exists()
 
 
-def test_a_run_that_published_nothing_has_no_lists(checked: Night) -> None:
+def test_a_run_that_published_nothing_has_no_lists(checked: Workspace) -> None:
     done = checked.command("readiness")
     assert (done.code, "not published anything" in done.err) == (7, True)
 
 
-def test_what_a_point_weighs_is_data_and_every_wrong_word_is_named_at_once(cast: Night, tmp_path) -> None:
+def test_weights_of_points_are_data_and_all_wrong_words_are_reported_together(cast: Workspace, tmp_path) -> None:
     mappings = copied_mappings(tmp_path)
     changed(mappings / "readiness.toml", 'weight   = "critical"', 'weight   = "terrible"')
     changed(mappings / "readiness.toml", "{missing}", "{secret}")
@@ -236,7 +236,7 @@ def test_what_a_point_weighs_is_data_and_every_wrong_word_is_named_at_once(cast:
     assert not (tmp_path / "out").exists()
 
 
-def test_the_json_answer_counts_what_the_files_hold(cast: Night, made: dict[str, bytes], tmp_path) -> None:
+def test_the_json_output_counts_the_lines_of_the_files(cast: Workspace, made: dict[str, bytes], tmp_path) -> None:
     data = cast.json("readiness", "--out", str(tmp_path / "out")).data
     points = lines((tmp_path / "out" / "points.csv").read_bytes())
     assert data["lines"]["points"] == len(points) == sum(data["points"].values()) == sum(data["weights"].values())

@@ -1,4 +1,4 @@
-"""A rehearsal really loads into a throw-away store, compares, writes everything that the night would leave, and ends with the right code."""
+"""A rehearsal really loads into a throw-away store, compares, writes everything that the cut-over would leave, and ends with the right code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import bagit
 import pytest
 
 from sample_data.world import write_cast
-from tests.support.command import FREEZE, Done, Night, changed, command, copied_mappings
+from tests.support.command import FREEZE, Done, Workspace, changed, command, copied_mappings
 from tests.support.legacy import Legacy
 
 REPORT = {
@@ -36,62 +36,64 @@ REPORT = {
 }
 
 
-def rehearsed(night: Night, *more: str, **environment: str) -> Done:
-    words = [word for option in ("--source", "--tc", "--files") for word in (option, night.stores[option])]
-    return command("run", *words, "--rehearse", "--run", "run", *FREEZE, *more, folder=night.folder, **environment)
+def rehearsed(workspace: Workspace, *more: str, **environment: str) -> Done:
+    words = [word for option in ("--source", "--tc", "--files") for word in (option, workspace.stores[option])]
+    return command("run", *words, "--rehearse", "--run", "run", *FREEZE, *more, folder=workspace.folder, **environment)
 
 
 @pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     folder = tmp_path_factory.mktemp("rehearsal")
     write_cast(folder / "legacy")
-    made = Night(folder)
+    made = Workspace(folder)
     done = rehearsed(made, GITHUB_STEP_SUMMARY=str(folder / "job.md"))
     assert done.code == 0, done.err
     return made
 
 
-def test_everything_is_written(night: Night) -> None:
-    place = night.run / "rehearsal"
-    assert {file.name for file in (night.run / "report").iterdir()} == REPORT
-    assert (night.folder / "job.md").read_text(encoding="utf-8") == (night.run / "report" / "summary.md").read_text(encoding="utf-8")
-    letters = sorted(file.name for file in (place / "letters").iterdir())
+def test_a_rehearsal_writes_every_output(workspace: Workspace) -> None:
+    path = workspace.run / "rehearsal"
+    assert {file.name for file in (workspace.run / "report").iterdir()} == REPORT
+    assert (workspace.folder / "job.md").read_text(encoding="utf-8") == (workspace.run / "report" / "summary.md").read_text(
+        encoding="utf-8"
+    )
+    letters = sorted(file.name for file in (path / "letters").iterdir())
     assert len(letters) > 50
     assert {"company-2.html", "company-2.md"} <= set(letters)
-    assert {stat.S_IMODE(file.stat().st_mode) for file in (place / "letters").iterdir()} == {0o600}
-    rows = list(csv.reader((place / "sample-audit.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (path / "letters").iterdir()} == {0o600}
+    rows = list(csv.reader((path / "sample-audit.csv").read_text(encoding="utf-8-sig").splitlines()))
     assert {row[0] for row in rows[1:]} == {str(number) for number in range(1, 51)}
-    verify = command("evidence", "verify", "--bundle", str(place / "evidence"), "--public-key", str(place / "evidence.pem.public"))
+    verify = command("evidence", "verify", "--bundle", str(path / "evidence"), "--public-key", str(path / "evidence.pem.public"))
     assert verify.code == 0, verify.err
-    assert not (place / "evidence" / "evidence.pem").exists()
+    assert not (path / "evidence" / "evidence.pem").exists()
 
 
-def test_the_throw_away_store_can_be_looked_at_and_compared_again(night: Night) -> None:
+def test_the_temporary_store_can_be_queried_and_reconciled(workspace: Workspace) -> None:
     for words in (("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example"), ("status",)):
-        assert command(*words, "--run", "run", folder=night.folder).code == 0
-    stores = [word for option in ("--source", "--tc", "--files") for word in (option, night.stores[option])]
+        assert command(*words, "--run", "run", folder=workspace.folder).code == 0
+    stores = [word for option in ("--source", "--tc", "--files") for word in (option, workspace.stores[option])]
     throw_away = ("--target", "sqlite:///run/rehearsal/portal3.sqlite", "--objects", "run/rehearsal/objects")
-    assert command("reconcile", *stores, *throw_away, *FREEZE, folder=night.folder).out.strip() == "old and new are equal"
+    assert command("reconcile", *stores, *throw_away, *FREEZE, folder=workspace.folder).out.strip() == "old and new are equal"
 
 
-def test_its_documents_can_be_packed_as_a_bag_that_the_stock_tool_validates(night: Night, tmp_path: Path) -> None:
+def test_packed_documents_are_a_valid_bag(workspace: Workspace, tmp_path: Path) -> None:
     words = ("--run", "run", "--bundle", str(tmp_path / "bundle"), "--key", str(tmp_path / "key"), "--documents")
-    assert command("evidence", "pack", *words, folder=night.folder).code == 0
+    assert command("evidence", "pack", *words, folder=workspace.folder).code == 0
     bagit.Bag(str(tmp_path / "bundle" / "bag")).validate()
 
 
-def test_the_same_rehearsal_again_writes_it_again(night: Night) -> None:
-    done = rehearsed(night)
+def test_a_repeated_rehearsal_overwrites_its_outputs(workspace: Workspace) -> None:
+    done = rehearsed(workspace)
     assert done.code == 0, done.err
     told = [line for line in done.err.splitlines() if line.startswith("rehearsal: ")]
     assert len(told) == 3
     assert done.out.rstrip().splitlines()[-1].startswith("Published and equal.")
 
 
-def test_purge_removes_what_a_rehearsal_leaves_of_people(tmp_path: Path, night: Night) -> None:
+def test_purge_removes_personal_data_of_a_rehearsal(tmp_path: Path, workspace: Workspace) -> None:
     import subprocess
 
-    subprocess.run(["cp", "-a", str(night.folder), str(tmp_path / "copy")], check=True)
+    subprocess.run(["cp", "-a", str(workspace.folder), str(tmp_path / "copy")], check=True)
     assert command("purge", "--run", "run", "--yes", folder=tmp_path / "copy").code == 0
     assert not (tmp_path / "copy" / "run" / "rehearsal").exists()
 
@@ -100,13 +102,13 @@ def test_a_rehearsal_whose_checks_fail_ends_with_3_and_leaves_a_report_and_nothi
     write_cast(tmp_path / "legacy")
     mappings = copied_mappings(tmp_path)
     changed(mappings / "portal2" / "validation_finding.toml", '{ rule = "C15", from = ["finding_kind_cd"] }', "{ constant = false }")
-    night = Night(tmp_path)
-    done = rehearsed(night, "--mappings", "mappings")
+    workspace = Workspace(tmp_path)
+    done = rehearsed(workspace, "--mappings", "mappings")
     assert done.code == 3, done.out + done.err
-    assert {file.name for file in (night.run / "report").iterdir()} == REPORT
-    assert json.loads((night.run / "report" / "report.json").read_bytes())["verdict"]["state"] == "critical_checks_failed"
-    assert not (night.run / "rehearsal" / "portal3.sqlite").exists()
-    assert not (night.run / "rehearsal" / "letters").exists()
+    assert {file.name for file in (workspace.run / "report").iterdir()} == REPORT
+    assert json.loads((workspace.run / "report" / "report.json").read_bytes())["verdict"]["state"] == "critical_checks_failed"
+    assert not (workspace.run / "rehearsal" / "portal3.sqlite").exists()
+    assert not (workspace.run / "rehearsal" / "letters").exists()
 
 
 def test_a_world_without_trade_compliance_and_one_without_any_row_are_rehearsed_too(tmp_path: Path) -> None:
@@ -117,6 +119,6 @@ def test_a_world_without_trade_compliance_and_one_without_any_row_are_rehearsed_
     empty = Legacy()
     empty.tables.clear()
     empty.write(tmp_path / "empty" / "legacy")
-    done = rehearsed(Night(tmp_path / "empty"))
+    done = rehearsed(Workspace(tmp_path / "empty"))
     assert done.code == 0, done.err
     assert "rehearsal: 0 letters in " in done.err

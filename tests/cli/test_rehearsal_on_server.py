@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import command
-from tests.support.servers import DATABASES, READER, Portals, portals
+from tests.support.servers import DATABASES, Portals, portals
 
 __all__ = ["portals"]  # the fixture
 REHEARSER = "migration_rehearser"
@@ -27,20 +27,7 @@ def rehearsed(portals: Portals) -> Iterator[Portals]:
 
 
 def words(server: Portals, run: str, role: str = REHEARSER) -> tuple[str, ...]:
-    return (
-        "run",
-        "--rehearse",
-        "--source",
-        server.url("portal2", READER),
-        "--tc",
-        server.url("tc", READER),
-        "--files",
-        "files",
-        "--target",
-        server.url("portal3", role),
-        "--run",
-        run,
-    )
+    return "run", "--rehearse", *server.sources(), "--target", server.url("portal3", role), "--run", run
 
 
 def test_a_rehearsal_on_the_server_is_published_and_equal_and_leaves_nothing(rehearsed: Portals) -> None:

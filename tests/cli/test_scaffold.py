@@ -62,7 +62,7 @@ def test_abbreviated_names_are_right_at_the_first_suggestion(foreign: Path, tmp_
     assert done.data["coverage"]["columns"] > 95
 
 
-def test_opaque_names_are_found_by_what_lies_in_the_columns(foreign: Path, tmp_path: Path) -> None:
+def test_opaque_names_are_matched_by_the_columns_contents(foreign: Path, tmp_path: Path) -> None:
     """Neither a name nor the order of the columns says anything; and what is personal is known by what it is likely to be."""
     truths = {portal: renamed(foreign, tmp_path, portal, "opaque") for portal in PORTALS}
     assert scaffolded(tmp_path, tmp_path / "draft").code == 0
@@ -80,7 +80,7 @@ def test_opaque_names_are_found_by_what_lies_in_the_columns(foreign: Path, tmp_p
     assert "values" not in scan[user.upper()]["columns"][behind["first_name"].upper()]
 
 
-def test_the_scan_tells_no_value_of_persons_secrets_or_free_texts(foreign: Path, tmp_path: Path) -> None:
+def test_the_scan_contains_no_personal_secret_or_free_text_values(foreign: Path, tmp_path: Path) -> None:
     assert scaffolded(foreign, tmp_path / "draft").code == 0
     text = (tmp_path / "draft" / "scan.json").read_text(encoding="utf-8")
     assert re.search(r"[^\"\s@]+@[^\"\s@]+", text) is None
@@ -97,7 +97,7 @@ def test_the_scan_tells_no_value_of_persons_secrets_or_free_texts(foreign: Path,
     )
 
 
-def test_approved_lines_stay_drift_is_told_and_a_scan_is_enough(foreign: Path, tmp_path: Path) -> None:
+def test_approved_lines_are_kept_drift_is_reported_and_a_scan_suffices(foreign: Path, tmp_path: Path) -> None:
     draft = tmp_path / "draft"
     assert scaffolded(foreign, draft).code == 0
     entity = draft / "portal2" / "model_entity.toml"

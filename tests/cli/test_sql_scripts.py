@@ -17,13 +17,13 @@ def portal(postgres: str) -> Iterator[str]:
     """A database with one table, and a role that reads it."""
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute("CREATE DATABASE sql_texts")
-        server.execute("CREATE ROLE night_reader LOGIN")
+        server.execute("CREATE ROLE frozen_reader LOGIN")
         url = make_url(postgres).set(database="sql_texts").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute("CREATE TABLE message (message_id int)")
         yield url
         server.execute("DROP DATABASE sql_texts WITH (FORCE)")
-        server.execute("DROP ROLE night_reader")
+        server.execute("DROP ROLE frozen_reader")
 
 
 def _script(name: str, *more: str) -> str:
@@ -34,14 +34,14 @@ def _script(name: str, *more: str) -> str:
     return rest
 
 
-def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> None:
+def test_the_printed_sql_freezes_and_unfreezes_a_portal(portal: str) -> None:
     notices: list[str] = []
     with psycopg.connect(portal, autocommit=True) as owner:
         owner.add_notice_handler(lambda notice: notices.append(notice.message_primary or ""))
-        owner.execute(_script("freeze", "--reader", "night_reader").encode())
+        owner.execute(_script("freeze", "--reader", "frozen_reader").encode())
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             owner.execute("INSERT INTO message VALUES (1)")
-        cursor = owner.execute(_script("frozen", "--reader", "night_reader").encode())
+        cursor = owner.execute(_script("frozen", "--reader", "frozen_reader").encode())
         counts = [cursor.fetchone()]
         while cursor.nextset():
             counts.append(cursor.fetchone())
@@ -51,7 +51,7 @@ def test_a_portal_is_frozen_and_opened_again_by_what_is_printed(portal: str) -> 
     assert notices == []
 
 
-def test_the_roles_script_has_every_part_under_ones_own_names() -> None:
+def test_the_roles_script_uses_the_given_names_in_every_part() -> None:
     text = _script(
         "roles",
         "--reader",
@@ -86,7 +86,7 @@ def test_the_roles_script_has_every_part_under_ones_own_names() -> None:
     assert "public" not in text.split("\\connect old")[1].split("\\connect trade")[0]
 
 
-def test_names_that_would_have_to_be_quoted_are_refused(tmp_path: Path) -> None:
+def test_names_that_need_quotes_are_refused(tmp_path: Path) -> None:
     for name in ("Reader", "a b", "x; DROP ROLE y", 'q"', "1a", "é"):
         done = command("sql", "freeze", "--reader", name, folder=tmp_path)
         assert (done.code, done.out, "--reader" in done.err) == (2, "", True), name

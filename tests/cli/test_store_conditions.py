@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from etl.databases.conditions import query_of, tokens
 from mappings.read import read_mappings
-from tests.support.command import Done, Night, command
+from tests.support.command import Done, Workspace, command
 from tests.support.legacy import Legacy
 
 SCHEMA = read_mappings().target
@@ -35,14 +35,14 @@ def _small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def small(_small: Path, tmp_path: Path) -> Night:
-    """A night about one company, not yet begun; its store is the test's to prepare."""
+def small(_small: Path, tmp_path: Path) -> Workspace:
+    """A workspace with one company, not yet begun; its store is the test's to prepare."""
     (tmp_path / "legacy").symlink_to(_small / "legacy")
-    return Night(tmp_path)
+    return Workspace(tmp_path)
 
 
-def prepared(night: Night, text: str, *statements: str) -> None:
-    store = sqlite3.connect(night.target)
+def prepared(workspace: Workspace, text: str, *statements: str) -> None:
+    store = sqlite3.connect(workspace.target)
     store.executescript(text)
     for statement in statements:
         store.execute(statement)
@@ -79,7 +79,7 @@ def schema_with(what: str) -> str:
 
 
 @pytest.mark.parametrize("what", ALTERING)
-def test_fp62_what_changes_what_is_loaded_is_named_by_plan_and_refused_before_the_load_sqlite(small: Night, what: str) -> None:
+def test_fp62_objects_that_change_loaded_rows_are_reported_by_plan_and_refused_sqlite(small: Workspace, what: str) -> None:
     given = ALTERING[what]
     # One statement may hold semicolons of its own (a trigger's body).
     statements = [given] if isinstance(given, str) and given.startswith("CREATE TRIGGER") else given.split(";") if given else []  # type: ignore[attr-defined]  # one text or several statements
@@ -93,7 +93,7 @@ def test_fp62_what_changes_what_is_loaded_is_named_by_plan_and_refused_before_th
     assert not (small.run / "extract").exists()
 
 
-def test_fp70_what_is_no_obstacle_is_named_and_the_contract_s_own_view_is_known_in_any_spelling(small: Night) -> None:
+def test_fp70_harmless_objects_are_reported_and_the_contracts_view_is_recognised_in_any_spelling(small: Workspace) -> None:
     text = for_sqlite(SCHEMA.text)
     view = SCHEMA.views["account_picker"].replace('"', "").replace(" AS c", " c").lower().replace(" and ", "\n AND -- and\n ")
     prepared(small, text, "DROP VIEW account_picker", view, "CREATE TABLE other (x TEXT)", "CREATE INDEX more ON message (sent_at)")
@@ -102,7 +102,7 @@ def test_fp70_what_is_no_obstacle_is_named_and_the_contract_s_own_view_is_known_
     assert small.command("run").code == 0
 
 
-def test_a_trigger_that_came_while_rows_were_staged_is_found_before_the_commit(small: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trigger_added_during_staging_is_detected_before_the_commit(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was stored is compared with what was staged: whatever altered it, nothing is published."""
     prepared(small, for_sqlite(SCHEMA.text))
     import etl.load.step
@@ -126,7 +126,7 @@ def test_a_trigger_that_came_while_rows_were_staged_is_found_before_the_commit(s
         )
 
 
-def test_tokens_of_two_spellings_agree_and_those_of_two_meanings_do_not() -> None:
+def test_equal_statements_have_equal_tokens_and_different_ones_do_not() -> None:
     assert tokens('SELECT "a" , [b]\n-- c\nFROM/**/T;') == tokens("select a,b from t")
     assert tokens("SELECT 'A'") != tokens("SELECT 'a'")
     assert tokens('SELECT "A"') != tokens("SELECT a")
@@ -149,8 +149,8 @@ def database(postgres: str, request: pytest.FixtureRequest) -> str:
     return url
 
 
-def run(night: Night, name: str, url: str) -> Done:
-    return command(*night.words(name), "--target", url, folder=night.folder)
+def run(workspace: Workspace, name: str, url: str) -> Done:
+    return command(*workspace.words(name), "--target", url, folder=workspace.folder)
 
 
 POSTGRES = {
@@ -183,8 +183,8 @@ POSTGRES = {
 
 
 @pytest.mark.parametrize("what", POSTGRES)
-def test_fp62_what_changes_or_exposes_what_is_loaded_is_named_by_plan_and_refused_before_the_load_postgresql(
-    small: Night, database: str, what: str
+def test_fp62_objects_that_change_or_expose_loaded_rows_are_reported_by_plan_and_refused_postgresql(
+    small: Workspace, database: str, what: str
 ) -> None:
     with psycopg.connect(database, autocommit=True) as session:
         for statement in POSTGRES[what]:
@@ -195,7 +195,7 @@ def test_fp62_what_changes_or_exposes_what_is_loaded_is_named_by_plan_and_refuse
     assert not (small.run / "extract").exists()
 
 
-def test_fp70_other_grants_and_disabled_triggers_are_named_and_no_obstacle_postgresql(small: Night, database: str) -> None:
+def test_fp70_other_grants_and_disabled_triggers_are_reported_and_allowed_postgresql(small: Workspace, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as session:
         session.execute("CREATE ROLE onlooker")
         session.execute("GRANT SELECT, INSERT ON login TO onlooker")
@@ -218,8 +218,8 @@ def test_fp70_other_grants_and_disabled_triggers_are_named_and_no_obstacle_postg
         assert session.execute("SELECT count(*) FROM account_picker").fetchone() == (1,)
 
 
-def test_what_a_store_keeps_is_compared_with_what_was_staged_before_the_commit_postgresql(
-    small: Night, database: str, monkeypatch: pytest.MonkeyPatch
+def test_stored_rows_are_compared_with_staged_rows_before_the_commit_postgresql(
+    small: Workspace, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import etl.load.step
 
@@ -250,7 +250,7 @@ AS_EACH_IS_MADE = (
 
 @pytest.mark.parametrize("store", ["new", "empty tables", "tables that stay"])
 def test_staged_tables_that_another_session_wrote_to_are_not_published_postgresql(
-    small: Night, database: str, monkeypatch: pytest.MonkeyPatch, store: str
+    small: Workspace, database: str, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
     """Where staged tables become the real ones nothing is copied that could be compared: each row has to be of the transaction that staged it."""
     import etl.load.step
@@ -279,7 +279,7 @@ def test_staged_tables_that_another_session_wrote_to_are_not_published_postgresq
     assert run(small, "run", database).code == 0
 
 
-def test_a_trigger_on_a_staging_table_is_found_before_the_commit_postgresql(small: Night, database: str) -> None:
+def test_a_trigger_on_a_staging_table_is_detected_before_the_commit_postgresql(small: Workspace, database: str) -> None:
     """A superuser's event trigger, which acts on each table as it is made, alters rows while they are staged."""
     with psycopg.connect(database, autocommit=True) as session:
         session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
@@ -292,7 +292,7 @@ def test_a_trigger_on_a_staging_table_is_found_before_the_commit_postgresql(smal
         assert session.execute("SELECT to_regclass('login')").fetchone() == (None,)
 
 
-def test_a_database_of_another_encoding_is_refused_by_plan_already(small: Night, postgres: str) -> None:
+def test_a_database_of_another_encoding_is_refused_by_plan(small: Workspace, postgres: str) -> None:
     with psycopg.connect(postgres, autocommit=True) as session:
         session.execute("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     url = make_url(postgres).set(database="latin").render_as_string(hide_password=False)
@@ -309,7 +309,7 @@ def found(done: Done) -> set[tuple[str, str]]:
     return {(difference["table"], difference["kind"]) for difference in done.data["differences"]}
 
 
-def test_the_rows_of_account_picker_are_compared_with_what_the_old_portals_gave_sqlite(published: Night) -> None:
+def test_the_rows_of_account_picker_are_compared_with_the_old_portals_sqlite(published: Workspace) -> None:
     """Its text is compared too; a view that shows the right rows by another text is not checked, one that shows others differs."""
     with published.database("portal3.sqlite") as store:
         (text,) = store.execute("SELECT sql FROM sqlite_master WHERE name = 'account_picker'").fetchone()
@@ -343,7 +343,7 @@ def test_the_rows_of_account_picker_are_compared_with_what_the_old_portals_gave_
     assert found(published.json("reconcile")) == {("account_picker", "not_checked"), ("login", "not_checked")}
 
 
-def test_the_verifier_sees_what_acts_on_the_store_and_what_its_view_shows_postgresql(small: Night, database: str) -> None:
+def test_the_verifier_reports_triggers_and_view_contents_postgresql(small: Workspace, database: str) -> None:
     assert run(small, "run", database).code == 0
 
     def again() -> Done:

@@ -22,8 +22,8 @@ def main(words: list[str]) -> int:
         first, last = (int(word) for word in words) if words else (1, len(every))
         missed = 0
         for number, damage in list(enumerate(every, start=1))[first - 1 : last]:
-            with tempfile.TemporaryDirectory(dir=folder) as place:
-                why = tried(damage, foreign, Path(place))
+            with tempfile.TemporaryDirectory(dir=folder) as path:
+                why = tried(damage, foreign, Path(path))
             missed += bool(why)
             sys.stdout.write(f"{number:3} {'MISSED' if why else 'named'}  {damage.name}{': ' + why if why else ''}\n")
             sys.stdout.flush()

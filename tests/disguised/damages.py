@@ -35,8 +35,8 @@ def damages(files: Files, tables: Mapping[str, Mapping[str, Mapping[str, str]]])
 
 def typed_wrong(name: str) -> str:
     """The name as a tired hand types it: one letter twice, in its middle."""
-    place = len(name) // 2
-    return name[:place] + name[place] + name[place:]
+    location = len(name) // 2
+    return name[:location] + name[location] + name[location:]
 
 
 def _changed(files: Files, name: str, before: str, after: str) -> dict[str, str | bytes | None]:
@@ -53,19 +53,19 @@ def tables_of(files: Files) -> list[str]:
 def lines_of(files: Files, form: str, some: int = _EACH) -> Iterator[tuple[str, str, re.Match[str]]]:
     """(file, the place of its column, the line) of lines with that form; no more than `some`, each of another file."""
     found = (
-        (name, _place(files[name], match), match)
+        (name, _location(files[name], match), match)
         for name in tables_of(files)
         for match in islice((match for match in _FORM.finditer(files[name]) if match["form"] == form), 1)
     )
     return islice(found, some)
 
 
-def _place(text: str, match: re.Match[str]) -> str:
+def _location(text: str, match: re.Match[str]) -> str:
     return f"from[{text[: match.start()].count('[[from]]') - 1}].columns.{match['column']}"
 
 
-def _line(name: str, form: str, place: str) -> str:
-    return f"{form} in {name}: {place}"
+def _line(name: str, form: str, location: str) -> str:
+    return f"{form} in {name}: {location}"
 
 
 # The words beside the forms' own: a value of another type, one that makes no sense, and what the answer has to say of that one.
@@ -108,26 +108,26 @@ FORMS = ("text", "integer", "flag", "code", "date", "moment", "number", "join", 
 
 def _of_forms(files: Files) -> Iterator[Damage]:
     for form in FORMS:
-        for name, place, match in lines_of(files, form):
-            yield from _of_one_form(files, form, name, place, match[0])
+        for name, location, match in lines_of(files, form):
+            yield from _of_one_form(files, form, name, location, match[0])
     for form, zone in (("moment", "America/New_Yrok"), ("moment", "Mars/Olympus")):
-        for name, place, match in lines_of(files, form):
+        for name, location, match in lines_of(files, form):
             if 'zone = "America/New_York"' in match[0]:
                 line = match[0].replace("America/New_York", zone)
                 near = ("nearest: America/New_York",) if "Yrok" in zone else ("IANA",)
-                yield Damage(f"zone {zone} in {name}", (name, f"{place}.zone", zone, *near), _changed(files, name, match[0], line))
+                yield Damage(f"zone {zone} in {name}", (name, f"{location}.zone", zone, *near), _changed(files, name, match[0], line))
     for name in tables_of(files)[:12]:
         plain = next(_PLAIN.finditer(files[name]), None)
         if plain is not None:
             yield from _of_a_plain(files, name, plain)
 
 
-def _of_one_form(files: Files, form: str, name: str, place: str, line: str) -> Iterator[Damage]:
+def _of_one_form(files: Files, form: str, name: str, location: str, line: str) -> Iterator[Damage]:
     def damaged(what: str, after: str, *says: str) -> Damage:
-        return Damage(f"{what}: {_line(name, form, place)}", (name, *says), _changed(files, name, line, after))
+        return Damage(f"{what}: {_line(name, form, location)}", (name, *says), _changed(files, name, line, after))
 
     wrong = typed_wrong(form)
-    yield damaged("the form's word typed wrong", line.replace(f"{{ {form} =", f"{{ {wrong} =", 1), place, wrong, f"nearest: {form}")
+    yield damaged("the form's word typed wrong", line.replace(f"{{ {form} =", f"{{ {wrong} =", 1), location, wrong, f"nearest: {form}")
     column = line.partition(" = ")[0]
     yield damaged(
         "the contract column typed wrong",
@@ -136,53 +136,53 @@ def _of_one_form(files: Files, form: str, name: str, place: str, line: str) -> I
         "not a contract column",
         f"nearest: {column}",
     )
-    yield damaged("an unknown word", line.replace(" }", ", colour = 1 }", 1), f"{place}.colour", "an unknown word")
+    yield damaged("an unknown word", line.replace(" }", ", colour = 1 }", 1), f"{location}.colour", "an unknown word")
     yield damaged("its text cut off", line[: line.rindex('"')], "not valid TOML")
     first = re.search(r'= \{ [a-z]+ = (\[?)"([^"]+)"', line)
     if form not in ("constant", "absent") and first is not None:
         physical = first[2]
         near = f"nearest: {physical}"
         yield damaged(
-            "the physical column typed wrong", line.replace(physical, typed_wrong(physical), 1), place, typed_wrong(physical), near
+            "the physical column typed wrong", line.replace(physical, typed_wrong(physical), 1), location, typed_wrong(physical), near
         )
         yield damaged(
             "an empty physical column",
             line.replace(f'"{physical}"', '""', 1),
-            f"{place}.{form}",
+            f"{location}.{form}",
             "an empty text" if not first[1] else "a list",
         )
         yield damaged(
             "a number for the column",
             re.sub(rf"{form} = (\[[^]]*\]|\"[^\"]*\")", f"{form} = 5", line, count=1),
-            f"{place}.{form}",
+            f"{location}.{form}",
             "an integer",
         )
-        yield damaged("another family's form", f"{column} = {_OTHER[form].replace('X', physical)}", place, "a form that gives")
+        yield damaged("another family's form", f"{column} = {_OTHER[form].replace('X', physical)}", location, "a form that gives")
     for word, (other_type, senseless, says) in _WORDS.get(form, {}).items():
         stands = re.search(rf', {word} = (\[[^]]*\]|"(?:[^"\\]|\\.)*"|\d+|true)', line)
         if stands is None:
             continue
         typed = typed_wrong(word)
-        yield damaged(f"{word} typed wrong", line.replace(f", {word} =", f", {typed} =", 1), f"{place}.{typed}", f"nearest: {word}")
-        yield damaged(f"{word} of another type", line.replace(stands[0], f", {word} = {other_type}", 1), f"{place}.{word}")
-        yield damaged(f"{word} without sense", line.replace(stands[0], f", {word} = {senseless}", 1), f"{place}.", *says)
+        yield damaged(f"{word} typed wrong", line.replace(f", {word} =", f", {typed} =", 1), f"{location}.{typed}", f"nearest: {word}")
+        yield damaged(f"{word} of another type", line.replace(stands[0], f", {word} = {other_type}", 1), f"{location}.{word}")
+        yield damaged(f"{word} without sense", line.replace(stands[0], f", {word} = {senseless}", 1), f"{location}.", *says)
         if word in _NEEDED.get(form, ()):
-            yield damaged(f"{word} left out", line.replace(stands[0], "", 1), f"{place}.{word}", "found nothing")
+            yield damaged(f"{word} left out", line.replace(stands[0], "", 1), f"{location}.{word}", "found nothing")
 
 
 def _of_a_plain(files: Files, name: str, match: re.Match[str]) -> Iterator[Damage]:
-    place, line, column, physical = _place(files[name], match), match[0], match["column"], match["physical"]
+    location, line, column, physical = _location(files[name], match), match[0], match["column"], match["physical"]
     wrong = typed_wrong(physical)
     changed: dict[str, Callable[[], tuple[str, tuple[str, ...]]]] = {
-        "the physical column typed wrong": lambda: (f'{column} = "{wrong}"', (place, wrong, f"nearest: {physical.upper()}")),
-        "the line left out": lambda: ("", (place, "no column for it in")),
-        "a number": lambda: (f"{column} = 1", (place, "an integer")),
-        "an empty text": lambda: (f'{column} = ""', (place, "an empty text")),
+        "the physical column typed wrong": lambda: (f'{column} = "{wrong}"', (location, wrong, f"nearest: {physical.upper()}")),
+        "the line left out": lambda: ("", (location, "no column for it in")),
+        "a number": lambda: (f"{column} = 1", (location, "an integer")),
+        "an empty text": lambda: (f'{column} = ""', (location, "an empty text")),
     }
     for what, of in changed.items():
         after, says = of()
         if after or physical.lower() != column:  # a column of the contract's own name needs no line
-            yield Damage(f"{what}: {name}: {place}", (name, *says), _changed(files, name, line, after))
+            yield Damage(f"{what}: {name}: {location}", (name, *says), _changed(files, name, line, after))
 
 
 def _of_blocks(files: Files) -> Iterator[Damage]:
@@ -241,15 +241,15 @@ def _of_where(files: Files) -> Iterator[Damage]:
 def _of_look_ups(files: Files) -> Iterator[Damage]:
     (name,) = [name for name, text in files.items() if "\nlookup = " in text]
     line = next(line for line in files[name].splitlines() if line.startswith("lookup"))
-    place = "from[0].lookup.off"
+    location = "from[0].lookup.off"
     changes = {
-        line.replace('"OFFICE"', '"OFICE"'): (f"{place}.table", "no table or view OFICE", "nearest: OFFICE"),
-        line.replace('"OFFICE_ID"', '"OFFICE_DI"'): (f"{place}.key", "OFFICE_DI", "nearest: OFFICE_ID"),
-        line.replace('by = "OFFC_CD"', 'by = "OFC_CD"'): (f"{place}.by", "OFC_CD", "nearest: OFFC_CD"),
-        line.replace('by = "OFFC_CD"', 'by = "off.NOTE"'): (f"{place}.by", "look-ups cannot be chained"),
-        line.replace(', by = "OFFC_CD"', ""): (place, "{ table = ..., key = ..., by = ... }"),
-        line.replace("key =", "kye ="): (place, "{ table = ..., key = ..., by = ... }"),
-        line.replace('"OFFICE_ID"', '"NOTE"'): (f"{place}.key", "occur more than once"),
+        line.replace('"OFFICE"', '"OFICE"'): (f"{location}.table", "no table or view OFICE", "nearest: OFFICE"),
+        line.replace('"OFFICE_ID"', '"OFFICE_DI"'): (f"{location}.key", "OFFICE_DI", "nearest: OFFICE_ID"),
+        line.replace('by = "OFFC_CD"', 'by = "OFC_CD"'): (f"{location}.by", "OFC_CD", "nearest: OFFC_CD"),
+        line.replace('by = "OFFC_CD"', 'by = "off.NOTE"'): (f"{location}.by", "look-ups cannot be chained"),
+        line.replace(', by = "OFFC_CD"', ""): (location, "{ table = ..., key = ..., by = ... }"),
+        line.replace("key =", "kye ="): (location, "{ table = ..., key = ..., by = ... }"),
+        line.replace('"OFFICE_ID"', '"NOTE"'): (f"{location}.key", "occur more than once"),
         line.replace("off =", "of ="): ("from[0].columns.office_cd", "off.OFFICE_CODE", "nearest: of.OFFICE_CODE"),
         line.replace("lookup", "lookpu"): ("from[0].lookpu", "nearest: lookup"),
         'lookup = "OFFICE"': ("from[0].lookup", "a TOML table"),

@@ -104,22 +104,22 @@ def _of_its_columns(portal: str, table: str, file: str, files: Files, columns: M
         if match is None or column in ("table", "rest", "where") or match[2].upper() not in columns or column == "password_hash":
             continue
         form, physical = match[1] or "plain", match[2].upper()
-        new, place = typed_wrong(physical), f"columns.{column}"
+        new, location = typed_wrong(physical), f"columns.{column}"
         view = "DROP VIEW IF EXISTS V_FIRST"
         yield Damage(
             f"{portal}: {table}.{physical} is now {new}",
-            (file, place, f"no column {match[2]} in {table}", f"nearest: {new}"),
+            (file, location, f"no column {match[2]} in {table}", f"nearest: {new}"),
             sql={portal: (view, f'ALTER TABLE "{table}" RENAME COLUMN "{physical}" TO "{new}"')},
         )
         yield Damage(
             f"{portal}: {table}.{physical} gone",
-            (file, place, f"no column {match[2]} in {table}"),
+            (file, location, f"no column {match[2]} in {table}"),
             sql={portal: (view, *_without(table, physical, columns))},
         )
         declared = _CANNOT.get(form, "TEXT" if columns[physical] in ("BLOB", "BYTEA") else "BLOB")
         yield Damage(
             f"{portal}: {table}.{physical} is now a {declared}",
-            (file, place, f"{table}.{physical} {declared}", "cannot read"),
+            (file, location, f"{table}.{physical} {declared}", "cannot read"),
             sql={portal: (view, *_retyped(table, physical, declared, columns))},
         )
 

@@ -1,4 +1,4 @@
-"""Without an adapter: each single rename of a table or column is refused by `plan`, with the line that would mend it; and what `plan` takes, runs.
+"""Without an adapter: each single rename of a table or column is refused by `plan`, with the line to add; and changes that `plan` accepts can be migrated.
 
 Types, lengths and nullability are changed many at a time: those that `plan` refuses alone are left out, all others have to migrate and be equal.
 """
@@ -64,7 +64,7 @@ class OnSqlite:
         with closing(sqlite3.connect(self.folder / f"{FOLDERS[portal]}.sqlite")) as database, database:
             columns = [(row[1], row[2], row[5]) for row in database.execute(f'PRAGMA table_info("{table}")')]
             listed = [f'"{name}" {declared if name == column else kind}' for name, kind, _ in columns]
-            keys = [f'"{name}"' for name, _, place in sorted(columns, key=lambda one: one[2]) if place]
+            keys = [f'"{name}"' for name, _, path in sorted(columns, key=lambda one: one[2]) if path]
             key = [f"PRIMARY KEY ({', '.join(keys)})"] if keys else []
             database.execute(f'CREATE TABLE "#new" ({", ".join([*listed, *key])})')
             database.execute(f'INSERT INTO "#new" SELECT * FROM "{table}"')
@@ -108,7 +108,7 @@ def planned(world: World) -> Done:
 
 
 def renames() -> Iterator[tuple[str, str, str, str, str]]:
-    """(portal, what is renamed, to, back, the line that would mend it) of each table and each column."""
+    """(portal, what is renamed, to, back, the line to add) of each table and each column."""
     for mapping in MAPPINGS.tables.values():
         table = mapping.table
         new = f"ct_{table[:12]}"
@@ -166,13 +166,13 @@ def emptied(chance: Random, world: World, some: int) -> list[str]:
     return done
 
 
-def migrated(world: World, place: Path) -> Done:
+def migrated(world: World, path: Path) -> Done:
     """`run` of that world into stores of its own."""
-    stores = ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"), "--run", str(place / "run"))
+    stores = ("--target", f"sqlite:///{path}/store.sqlite", "--objects", str(path / "objects"), "--run", str(path / "run"))
     return command("run", "--source", world.urls["P2"], "--tc", world.urls["TC"], "--files", str(world.files), *stores, *FREEZE)
 
 
-def changes_missed(world: World, chance: Random, place: Path, some: int = 30) -> tuple[int, int, list[str]]:
+def changes_missed(world: World, chance: Random, path: Path, some: int = 30) -> tuple[int, int, list[str]]:
     """(changes taken, changes refused by `plan` by name, what came out wrong) of one world, which is changed."""
     taken, refused, wrong = 0, 0, []
     for portal, table, column, declared in retypes(chance, some):
@@ -195,7 +195,7 @@ def changes_missed(world: World, chance: Random, place: Path, some: int = 30) ->
     done = planned(world)
     if done.code != 0:
         return taken, refused, [*wrong, f"plan: {done.err[:800]} after {said}"]
-    done = migrated(world, place)
+    done = migrated(world, path)
     if done.code != 0:
         wrong.append(f"run: exit code {done.code}: {done.err[-1500:]} after {said}")
     return taken, refused, wrong

@@ -51,9 +51,9 @@ def main(words: list[str]) -> int:
 
 def _sampled(folder: Path, server: str, number: int, profiles: int) -> OnSqlite | OnPostgresql:
     """A synthetic world in SQLite files, or in two databases of that server."""
-    place = folder / str(number)
-    place.mkdir()
-    made: OnSqlite | OnPostgresql = OnSqlite(place)
+    path = folder / str(number)
+    path.mkdir()
+    made: OnSqlite | OnPostgresql = OnSqlite(path)
     if server:
         import psycopg
 
@@ -62,7 +62,7 @@ def _sampled(folder: Path, server: str, number: int, profiles: int) -> OnSqlite 
             for name in names.values():
                 session.execute(f"CREATE DATABASE {name}".encode())
         urls = {portal: make_url(server).set(database=name).render_as_string(hide_password=False) for portal, name in names.items()}
-        made = OnPostgresql(urls, place / "files")
+        made = OnPostgresql(urls, path / "files")
     words = ("--source", made.urls["P2"], "--tc", made.urls["TC"], "--files", str(made.files))
     done = command("sample", *words, "--profiles", str(profiles), "--seed", str(number))
     assert done.code == 0, done.err

@@ -13,7 +13,7 @@ from tests.support.command import command
 _EACH = 28  # one in so many
 
 
-def test_K5_plan_names_the_damaged_line_or_the_unknown_thing(tmp_path: Path) -> None:
+def test_K5_plan_names_the_damaged_line_or_the_unknown_name(tmp_path: Path) -> None:
     foreign = whole_world(tmp_path)
     every = all_damages(foreign)
     assert len(every) >= 200
@@ -28,7 +28,7 @@ def test_K5_plan_names_the_damaged_line_or_the_unknown_thing(tmp_path: Path) -> 
     assert missed == {}
 
 
-def test_errors_of_files_names_rows_and_limits_of_both_portals_come_in_one_answer(tmp_path: Path) -> None:
+def test_errors_of_files_names_rows_and_limits_of_both_portals_are_reported_together(tmp_path: Path) -> None:
     """Before, a wrong word in one file hid what did not fit elsewhere, and Portal 2.0 what was wrong with Trade Compliance."""
     foreign = whole_world(tmp_path)
     adapter = foreign / "adapter"

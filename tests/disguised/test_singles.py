@@ -9,7 +9,7 @@ from tests.disguised.single_changes import OnSqlite, changes_missed, rename_miss
 from tests.support.command import command
 
 
-def test_K5_what_plan_takes_of_types_lengths_and_nulls_migrates_and_the_rest_is_named(tmp_path: Path) -> None:
+def test_K5_types_lengths_and_nulls_that_plan_accepts_migrate_and_others_are_named(tmp_path: Path) -> None:
     world = OnSqlite(tmp_path)
     urls = ("--source", world.urls["P2"], "--tc", world.urls["TC"], "--files", str(world.files))
     assert command("sample", *urls, "--profiles", "20", "--seed", "3").code == 0

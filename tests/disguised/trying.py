@@ -30,9 +30,9 @@ def _tables(file: Path) -> dict[str, dict[str, str]]:
         return {name: {row[1]: row[2] for row in portal.execute(f'PRAGMA table_info("{name}")')} for name in names}
 
 
-def tried(damage: Damage, foreign: Path, place: Path) -> str:
-    """Why the answer is not the one that is due; empty where it is. `place`: an empty folder for the copies."""
-    adapter = Path(shutil.copytree(foreign / "adapter", place / "adapter"))
+def tried(damage: Damage, foreign: Path, path: Path) -> str:
+    """Why the answer is not the one that is due; empty where it is. `path`: an empty folder for the copies."""
+    adapter = Path(shutil.copytree(foreign / "adapter", path / "adapter"))
     for name, content in damage.files.items():
         file = adapter / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def tried(damage: Damage, foreign: Path, place: Path) -> str:
             file.write_text(content, encoding="utf-8")
     urls = {portal: foreign / file for portal, file in PORTALS.items()}
     for portal, statements in damage.sql.items():
-        urls[portal] = Path(shutil.copyfile(foreign / PORTALS[portal], place / PORTALS[portal]))
+        urls[portal] = Path(shutil.copyfile(foreign / PORTALS[portal], path / PORTALS[portal]))
         with closing(sqlite3.connect(urls[portal])) as database, database:
             for statement in statements:
                 database.execute(statement)

@@ -1,6 +1,6 @@
 """The handbook (README.md and runbooks/): its blocks of code, and the parts of it that are made from the code and its data.
 
-`python tests/docs/handbook.py` writes those parts anew; test_docs.py fails while they are not in step.
+`python tests/docs/handbook.py` updates those parts; test_docs.py fails while they differ.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from checks.suites import read_suites  # noqa: E402
 from cli import commands  # noqa: E402
 from etl.report.controls import SECTIONS, controls  # noqa: E402
 from etl.report.csv_columns import csv_files  # noqa: E402
+from etl.rules.registry import CHAPTERS  # noqa: E402
 from mappings.model import Portal  # noqa: E402
 from mappings.personal import NONE, read_personal  # noqa: E402
 from mappings.read import HOME, read_mappings  # noqa: E402
@@ -91,8 +92,20 @@ def _rules() -> str:
         rules = [rule for rule in mappings.rules.values() if rule.chapter == chapter]
         rows = [(r.number, r.situation, r.decision, r.severity, "yes" if r.flags else "", _some(used.get(r.number, []))) for r in rules]
         head = ("rule", "situation", "decision", "severity", "flags rows", "source tables")
-        parts.append(f"## {rules[0].number[0]}. {chapter}\n\n{table(head, rows)}")
+        letter = rules[0].number[0]
+        parts.append(f"## {letter}. {chapter}\n\n{_modules_of(letter)}\n\n{table(head, rows)}")
     return "\n".join(parts)
+
+
+def _modules_of(letter: str) -> str:
+    """Which modules carry out the rules of a chapter; a test proves that both sides have the same ones."""
+    found = {
+        module.__name__.rpartition(".")[2]: [number for number in module.RULES if number.startswith(letter)]
+        for module in CHAPTERS
+        if any(number.startswith(letter) for number in module.RULES)
+    }
+    listed = "; ".join(f"`{name}.py` ({', '.join(numbers)})" for name, numbers in found.items())
+    return f"In `etl/rules/` and `etl/reconcile/rules/`: {listed}." if found else "Carried out by the run as a whole."
 
 
 def _some(tables: list[str]) -> str:
@@ -178,8 +191,8 @@ def _codes() -> str:
 
 def modules() -> Iterator[tuple[str, str]]:
     """(path, first line of its docstring) of every module that is installed."""
-    for place in ("cli.py", "etl", "mappings", "checks", "sample_data"):
-        files = [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py"))
+    for path in ("cli.py", "etl", "mappings", "checks", "sample_data"):
+        files = [ROOT / path] if path.endswith(".py") else sorted((ROOT / path).rglob("*.py"))
         for file in files:
             text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
             yield file.relative_to(ROOT).as_posix(), text.split("\n\n")[0].replace("\n", " ")
@@ -210,14 +223,14 @@ def _csv_files() -> str:
 
 
 def _controls() -> str:
-    def shown(place: str) -> str:
-        if place.startswith("report#"):
-            return f"report, *{SECTIONS[place.removeprefix('report#')]}*"
-        if place.startswith("beside:"):
-            return f"`{place.removeprefix('beside:')}`"
-        return f"[{Path(place).stem}]({Path(place).name})" if place.startswith("runbooks/") else f"`portal-migrate {place}`"
+    def shown(path: str) -> str:
+        if path.startswith("report#"):
+            return f"report, *{SECTIONS[path.removeprefix('report#')]}*"
+        if path.startswith("beside:"):
+            return f"`{path.removeprefix('beside:')}`"
+        return f"[{Path(path).stem}]({Path(path).name})" if path.startswith("runbooks/") else f"`portal-migrate {path}`"
 
-    rows = [(one.control, one.title, one.what, ", ".join(shown(place) for place in one.shown)) for one in controls()]
+    rows = [(one.control, one.title, one.what, ", ".join(shown(path) for path in one.shown)) for one in controls()]
     return table(("control", "name", "what is done", "shown in"), rows)
 
 
@@ -269,9 +282,9 @@ def scripts() -> dict[str, str]:
     def of(page: str, *labels: str) -> str:
         return "\n".join(code for label, code in blocks(RUNBOOKS / page, "sql") if label in labels)
 
-    night = {f"{name}.sql": of("cutover.md", name) for name in ("freeze", "frozen", "unfreeze")}
+    workspace = {f"{name}.sql": of("cutover.md", name) for name in ("freeze", "frozen", "unfreeze")}
     roles = {"server": ("postgres",), "portal": ("portal2 tc",), "store": ("portal3",)}
-    return {**night, **{f"roles_{name}.sql": of("roles.md", *labels) for name, labels in roles.items()}}
+    return {**workspace, **{f"roles_{name}.sql": of("roles.md", *labels) for name, labels in roles.items()}}
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import pytest
 from mappings.errors import MappingError
 from mappings.read import read_mappings
 from sample_data.world import write_cast
-from tests.support.command import Night, changed, command, copied_mappings
+from tests.support.command import Workspace, changed, command, copied_mappings
 
 OLD = """
 ALTER TABLE company_profile ADD COLUMN lei_txt VARCHAR(20);
@@ -91,29 +91,29 @@ def extend(home: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def extended(tmp_path_factory: pytest.TempPathFactory) -> Night:
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The cast with everything new, run with the mappings that know it."""
-    night = Night(tmp_path_factory.mktemp("extended"))
-    write_cast(night.folder / "legacy")
-    with night.database("legacy/portal2.sqlite") as source:
+    workspace = Workspace(tmp_path_factory.mktemp("extended"))
+    write_cast(workspace.folder / "legacy")
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.executescript(OLD)
-    extend(copied_mappings(night.folder))
-    done = night.command("run", "--mappings", "mappings")
+    extend(copied_mappings(workspace.folder))
+    done = workspace.command("run", "--mappings", "mappings")
     assert done.code == 0, done.out + done.err
-    return night
+    return workspace
 
 
-def found(night: Night, query: str) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(night.target)) as store:
+def found(workspace: Workspace, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(workspace.target)) as store:
         return store.execute(query).fetchall()
 
 
-def test_without_new_files_everything_new_is_named_and_nothing_is_read(tmp_path: Path) -> None:
-    night = Night(tmp_path)
-    write_cast(night.folder / "legacy")
-    with night.database("legacy/portal2.sqlite") as source:
+def test_unmapped_new_tables_and_columns_are_all_named_before_any_read(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    write_cast(workspace.folder / "legacy")
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.executescript(OLD)
-    done = night.command("run")
+    done = workspace.command("run")
     assert done.code == 1
     for name in (
         "P2.company_fleet: this table is not in any mapping",
@@ -121,10 +121,10 @@ def test_without_new_files_everything_new_is_named_and_nothing_is_read(tmp_path:
         "P2.company_profile.screen_theme_cd: this column is not in any mapping",
     ):
         assert name in done.err
-    assert not (night.run / "extract").exists()
+    assert not (workspace.run / "extract").exists()
 
 
-def test_a_new_column_has_its_place_on_every_account_and_a_retired_one_none(extended: Night) -> None:
+def test_a_new_column_loads_into_every_account_and_a_retired_one_does_not(extended: Workspace) -> None:
     rows = found(extended, "SELECT DISTINCT legacy_profile_id, lei_txt FROM entity_account WHERE lei_txt IS NOT NULL")
     assert rows == [(3, "5299000J2N45DDNE4Y28")]
     plan = extended.json("plan", "--mappings", "mappings").data
@@ -132,7 +132,7 @@ def test_a_new_column_has_its_place_on_every_account_and_a_retired_one_none(exte
     assert plan["retired"]["P2.company_profile.screen_theme_cd"] == "colours of the old application; the new portal has none"
 
 
-def test_a_new_table_goes_to_its_accounts_by_its_routes_or_is_held(extended: Night) -> None:
+def test_a_new_table_goes_to_its_accounts_by_its_routes_or_is_held(extended: Workspace) -> None:
     rows = found(
         extended,
         "SELECT f.legacy_key, legacy_entity_id, truck_count FROM account_fleet f JOIN entity_account USING (account_id) ORDER BY 1, 2",
@@ -146,7 +146,7 @@ def test_a_new_table_goes_to_its_accounts_by_its_routes_or_is_held(extended: Nig
     assert [(row["table"], row["account_number"]) for row in trace["rows"]] == [("account_fleet", "10000302")]
 
 
-def test_a_new_kind_of_link_leads_to_the_copy_in_the_same_account(extended: Night) -> None:
+def test_a_new_kind_of_link_leads_to_the_copy_in_the_same_account(extended: Workspace) -> None:
     rows = found(
         extended,
         "SELECT d.legacy_key, f.legacy_key, d.account_id = f.account_id FROM document_link l JOIN document d USING (document_id)"
@@ -155,7 +155,7 @@ def test_a_new_kind_of_link_leads_to_the_copy_in_the_same_account(extended: Nigh
     assert rows == [("301", "2", 1)]
 
 
-def test_a_new_business_type_means_what_the_code_files_say(extended: Night) -> None:
+def test_a_new_business_type_follows_the_code_files(extended: Workspace) -> None:
     rows = found(
         extended,
         "SELECT legacy_entity_id, status_cd, trade_visible, identifiers_complete FROM entity_account WHERE business_type_cd = 'ECF' ORDER BY 1",
@@ -164,14 +164,14 @@ def test_a_new_business_type_means_what_the_code_files_say(extended: Night) -> N
     assert found(extended, "SELECT active FROM business_type WHERE business_type_cd = 'ECF'") == [(1,)]
 
 
-def test_the_verifier_knows_everything_new_from_the_same_files(extended: Night) -> None:
+def test_the_verifier_reads_the_same_new_files(extended: Workspace) -> None:
     done = extended.json("reconcile", "--mappings", "mappings")
     assert (done.code, done.data["answer"], done.data["total"]) == (0, "equal", 0)
     tables = {entry["table"]: entry for entry in done.data["tables"]}
     assert tables["account_fleet"]["expected"] == tables["account_fleet"]["actual"] == 5
 
 
-def test_one_changed_cell_of_what_is_new_is_found(extended: Night, tmp_path: Path) -> None:
+def test_the_verifier_finds_a_changed_cell_of_a_new_column(extended: Workspace, tmp_path: Path) -> None:
     copy = tmp_path / "portal3.sqlite"
     copy.write_bytes(extended.target.read_bytes())
     with closing(sqlite3.connect(copy)) as store, store:
@@ -412,16 +412,16 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named_by_file_and_place_with_what_was_found_and_expected(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_reported_with_file_location_found_and_expected(tmp_path: Path, mistake: str) -> None:
     home = copied_mappings(tmp_path)
     extend(home)
-    file, before, after, named, place, what, expected = MISTAKES[mistake]
+    file, before, after, named, location, what, expected = MISTAKES[mistake]
     _changed_last(home / file, before, after)
     with pytest.raises(MappingError) as raised:
         read_mappings(home)
     error = raised.value
     assert error.file == (named or file)
-    assert place in error.place
+    assert location in error.location
     assert what in error.found
     assert expected in error.expected
 
@@ -446,7 +446,7 @@ def test_a_mistake_ends_a_command_with_1_before_the_first_read(tmp_path: Path) -
     assert "No data was read" in error["next"]
 
 
-def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+def test_a_missing_mappings_folder_is_named(tmp_path: Path) -> None:
     done = command("plan", "--source", "sqlite:///nowhere.sqlite", "--mappings", "nothing-here", folder=tmp_path)
     assert done.code == 1
     assert "nothing-here" in done.err

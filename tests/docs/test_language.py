@@ -1,10 +1,10 @@
-"""Standard English: forms that had to be read twice do not come back into messages, docstrings, pages and data files."""
+"""Standard English: forms that had to be read twice are refused in messages, docstrings, comments, test names, pages and data files."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,8 @@ FORMS = {
     "anew: write 'again'": r"\banew\b",
     "take back: write 'roll back'": r"\b(?:took|taken|takes|take) back\b",
     "the night: write 'the cut-over'": r"\b(?:the|at) night\b",
+    "never was: write 'does not exist'": r"\bthat never was\b",
+    "hangs on: write 'depends on' or 'dependents'": r"\bhangs? on it\b",
 }
 SAMPLES = {
     "is no X: write 'is not a valid X'": ("x is no key in PEM", "there is no key", "it is no longer used"),
@@ -38,6 +40,8 @@ SAMPLES = {
     "anew: write 'again'": ("made anew", "a new one"),
     "take back: write 'roll back'": ("it was taken back", "taken from the back"),
     "the night: write 'the cut-over'": ("before the night", "the nightly run"),
+    "never was: write 'does not exist'": ("a user that never was", "it was never published"),
+    "hangs on: write 'depends on' or 'dependents'": ("all that hangs on it", "the command hangs"),
 }
 
 
@@ -54,22 +58,49 @@ def of_page(file: Path) -> Iterator[str]:
     yield from re.sub(r"`[^`\n]*`", "", prose).split("\n\n")
 
 
+def of_comments(file: Path, sign: str) -> Iterator[str]:
+    """The comments of a file, line by line."""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if found := re.search(rf"(?:^|\s){sign}\s(.*)", line):
+            yield found[1]
+
+
+def of_tests(file: Path) -> Iterator[str]:
+    """The docstrings and names of the tests in a module; what commands are expected to print may have any form."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            yield ast.get_docstring(node) or ""
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node.name.replace("_", " ")
+
+
 def texts() -> Iterator[tuple[str, str]]:
-    for place in PROGRAM:
-        for file in [ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")):
-            yield from ((str(file.relative_to(ROOT)), text) for text in of_python(file))
-    for file in [ROOT / "README.md", *sorted((ROOT / "runbooks").rglob("*.md")), ROOT / "mappings" / "README.md"]:
+    """(file, text) of all that people read."""
+
+    def shown(file: Path, found: Iterable[str]) -> Iterator[tuple[str, str]]:
+        return ((file.relative_to(ROOT).as_posix(), text) for text in found)
+
+    for part in PROGRAM:
+        for file in [ROOT / part] if part.endswith(".py") else sorted((ROOT / part).rglob("*.py")):
+            yield from shown(file, (*of_python(file), *of_comments(file, "#")))
+    for file in sorted((ROOT / "tests").rglob("*.py")):
+        if file != Path(__file__):
+            yield from shown(file, (*of_tests(file), *of_comments(file, "#")))
+    pages = [
+        ROOT / "README.md",
+        *(file for folder in ("runbooks", "mappings", "sample_data") for file in sorted((ROOT / folder).rglob("*.md"))),
+    ]
+    for file in pages:
         if file.name not in ("changes.md", "track-record.md"):  # records, in which entries are only added
-            yield from ((str(file.relative_to(ROOT)), text) for text in of_page(file))
-    for file in [
-        *sorted((ROOT / "mappings").glob("*.toml")),
-        ROOT / "mappings" / "letters" / "en.toml",
-        *sorted((ROOT / "checks").rglob("*.toml")),
-    ]:
-        yield from ((str(file.relative_to(ROOT)), line) for line in file.read_text(encoding="utf-8").splitlines())
+            yield from shown(file, of_page(file))
+    for folder in ("mappings", "checks", "sample_data"):
+        for file in sorted((ROOT / folder).rglob("*.toml")):
+            yield from shown(file, file.read_text(encoding="utf-8").splitlines())
+        for file in sorted((ROOT / folder).rglob("*.sql")):
+            yield from shown(file, of_comments(file, "--"))
 
 
-def test_messages_docstrings_pages_and_data_are_free_of_forms_that_have_to_be_read_twice() -> None:
+def test_texts_are_free_of_forms_that_have_to_be_read_twice() -> None:
     allowed = ("write 'is not a valid X'", '"is not a valid X", never "is no X"', "\\N is no null")
     found = [
         f"{file}: {' '.join(text.split())[:160]!r}: {form}"

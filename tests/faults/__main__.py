@@ -39,7 +39,7 @@ def main(words: list[str]) -> int:
         sums = {row: counts for row, counts in added_up(tally).items() if counts[1]}
         for row, (right, tried) in sums.items():
             print(f"| {row} | {right:,} | {tried:,} |")  # noqa: T201
-        right, tried = (sum(sums[row][place] for row in KILLS if row in sums) for place in (0, 1))
+        right, tried = (sum(sums[row][position] for row in KILLS if row in sums) for position in (0, 1))
         print(f"\n{tried:,} kills, {right:,} of them came out right")  # noqa: T201
         for name in failed.names:
             print(f"failed: {name}")  # noqa: T201

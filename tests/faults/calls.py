@@ -95,4 +95,4 @@ def spread(points: Sequence[Point], at_most: int) -> list[Point]:
         return list(points)
     if at_most == 1:
         return [points[len(points) // 2]]
-    return [points[round(place * (len(points) - 1) / (at_most - 1))] for place in range(at_most)]
+    return [points[round(position * (len(points) - 1) / (at_most - 1))] for position in range(at_most)]

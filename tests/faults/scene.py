@@ -213,13 +213,13 @@ def _worked(group: int) -> float:
 
 def _alive_in_group(group: int) -> list[int]:
     found = []
-    for place in Path("/proc").glob("[0-9]*/stat"):
+    for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, pgrp = place.read_text().rpartition(")")[2].split()[:3]
+            state, _, pgrp = path.read_text().rpartition(")")[2].split()[:3]
         except OSError:
             continue
         if int(pgrp) == group and state not in "ZX":
-            found.append(int(place.parent.name))
+            found.append(int(path.parent.name))
     return found
 
 
@@ -238,7 +238,7 @@ def store_content(target: str, folder: Path) -> Content:
 
 
 def sqlite_content(file: Path) -> Content:
-    """Read from a copy: a reader that came after a kill must not be the one who mends the store."""
+    """Read from a copy: a reader that opens the store after a kill must not recover it."""
     if not file.exists():
         return {}
     aside = file.with_name(f"{file.name}.look")
@@ -307,9 +307,9 @@ def postgres_content(url: str) -> Content:
 def object_content(folder: Path) -> dict[str, str]:
     """Every object by its key, and the digest of its bytes; half-written ones do not count, they are nobody's."""
     found = {}
-    for place in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if place.is_file() and not place.name.startswith("."):
-            found[place.relative_to(folder).as_posix()] = hashlib.sha256(place.read_bytes()).hexdigest()
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if path.is_file() and not path.name.startswith("."):
+            found[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
@@ -317,9 +317,9 @@ def stage_content(run: Path, steps: Sequence[str]) -> dict[str, str]:
     """Every stage file of these steps, and the digest of its bytes; hidden files too."""
     found = {}
     for step in steps:
-        for place in sorted((run / step).rglob("*")) if (run / step).is_dir() else ():
-            if place.is_file():
-                found[place.relative_to(run).as_posix()] = hashlib.sha256(place.read_bytes()).hexdigest()
+        for path in sorted((run / step).rglob("*")) if (run / step).is_dir() else ():
+            if path.is_file():
+                found[path.relative_to(run).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
@@ -348,8 +348,8 @@ def canaries_in(folder: Path, but: Callable[[str], bool] = lambda name: False) -
     """The files below the folder that hold a secret, as it is or as UTF-16; `but`: those, by their path in the folder, that may."""
     wanted = [word.encode() for word in CANARIES] + [word.encode("utf-16-le") for word in CANARIES]
     found = []
-    for place in sorted(folder.rglob("*")):
-        name = place.relative_to(folder).as_posix()
-        if place.is_file() and not place.is_symlink() and not but(name) and any(word in place.read_bytes().lower() for word in wanted):
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not path.is_symlink() and not but(name) and any(word in path.read_bytes().lower() for word in wanted):
             found.append(name)
     return found

@@ -32,7 +32,7 @@ class Series:
     more: tuple[str, ...] = ()
 
     def shoot(self, shots: Iterable[Shot]) -> int:
-        """How many starts were killed. One that had ended before its kill has to be right too; the next shot then begins anew."""
+        """How many starts were killed. A start that ended before its kill must be correct too; the next attempt then begins again."""
         killed, shots = 0, iter(shots)
         shot = next(shots, None)
         while shot is not None:

@@ -47,9 +47,9 @@ ROWS = (
 
 def note(row: str, word: str, count: int) -> None:
     """Counts so many faults of the row as `tried` or as `right`."""
-    place = os.environ.get("FAULTS_TALLY")
-    if place and count:
-        with Path(place).open("a", encoding="utf-8") as file:
+    path = os.environ.get("FAULTS_TALLY")
+    if path and count:
+        with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"{row}\t{word}\t{int(count)}\n")
 
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.bucket import BucketNight, front, store
-from tests.unit.objects.test_bucket_faults import LASTING, OFTEN, PASSING, killed_at, lasts, night, passes
+from tests.support.bucket import BucketWorkspace, front, store
+from tests.unit.objects.test_bucket_faults import LASTING, OFTEN, PASSING, killed_at, lasts, passes, workspace
 
 from .tally import BUCKET, tried
 
-__all__ = ["front", "night", "store"]  # fixtures
+__all__ = ["front", "store", "workspace"]  # fixtures
 
 
 @pytest.mark.parametrize("name", [name for name in PASSING if name not in OFTEN])
-def test_what_passes(name: str, night: BucketNight) -> None:
+def test_transient_faults_are_retried(name: str, workspace: BucketWorkspace) -> None:
     with tried(BUCKET):
-        passes(name, night)
+        passes(name, workspace)
 
 
 @pytest.mark.parametrize("name", [name for name in LASTING if name not in OFTEN])
-def test_what_lasts(name: str, night: BucketNight) -> None:
+def test_permanent_faults_end_the_command(name: str, workspace: BucketWorkspace) -> None:
     with tried(BUCKET):
-        lasts(name, night)
+        lasts(name, workspace)
 
 
 @pytest.mark.parametrize("number", [1, 2, 30, 60])
-def test_killed_between_two_objects(number: int, night: BucketNight) -> None:
+def test_killed_between_two_objects(number: int, workspace: BucketWorkspace) -> None:
     with tried(BUCKET):
-        killed_at(number, "extract", night)
+        killed_at(number, "extract", workspace)

@@ -1,4 +1,4 @@
-"""Row 30 of faults.md: the clock is wrong, jumps in mid run, or the run goes on in another time zone. libfaketime tells our processes another time."""
+"""Row 30 of faults.md: the clock is wrong, jumps in mid run, or the run resumes in another time zone. libfaketime sets the time of our processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .conftest import Reference
 from .postgres import Server
 from .scene import STEPS, Content, Scene, difference, ended, object_content, stage_content, store_content
 from .tally import CLOCK, tried
-from .test_back import rows_of
+from .test_rollback_and_resume import rows_of
 from .test_two_runs import _stopped_in_load
 
 Scenes = Callable[[Scene], Scene]
@@ -145,7 +145,7 @@ def test_locks_do_not_expire(kind: str, reference: Reference, server: Server, sc
 def test_a_later_run_by_an_earlier_clock(
     kind: str, reference: Reference, second: Scene, server: Server, postgres_store: Content, scenes: Scenes
 ) -> None:
-    """Whichever moments the clock told: the run that published last is the last one. It is known as published, verified, and taken back first."""
+    """Whatever the clock shows, the run that published last is the last one: it counts as published, is verified, and is rolled back first."""
     scene = scenes(second)
     shutil.rmtree(scene.run_folder)
     if kind == "postgresql":

@@ -59,7 +59,7 @@ def arrived(scene: Scene) -> dict[int, tuple[str | None, str]]:
     return {key: (sha256, state) for key, sha256, state in rows}
 
 
-def test_bad_ones_among_good_ones(reference: Reference, scenes: Scenes) -> None:
+def test_unreadable_documents_among_readable_ones(reference: Reference, scenes: Scenes) -> None:
     """One of each kind among 40 good ones: each is there with its true digest, or counts as missing; nothing hangs (a FIFO), nothing leaves the root."""
     scene = scenes(reference.before("extract"))
     files = shared(scene)
@@ -171,7 +171,7 @@ def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> N
 
 
 @pytest.mark.parametrize("what", ["other bytes", "gone", "came"])
-def test_share_changed_behind_the_extract(what: str, reference: Reference, scenes: Scenes) -> None:
+def test_share_changed_after_the_extract(what: str, reference: Reference, scenes: Scenes) -> None:
     """Row 5 for the share: a file that changes between extract and the end never ends with exit 0."""
     scene = scenes(reference.before("extract"))
     files = shared(scene)

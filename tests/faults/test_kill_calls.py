@@ -25,14 +25,11 @@ def same_as_reference(scene: Scene, step: str, reference: Reference) -> None:
 
 def litter(scene: Scene) -> list[str]:
     """Files that belong to no finished run: half-written ones, journals, staging."""
-    found = [place for place in scene.folder.iterdir() if place.name.startswith("new.sqlite") and place.name != "new.sqlite"]
+    found = [path for path in scene.folder.iterdir() if path.name.startswith("new.sqlite") and path.name != "new.sqlite"]
     found += [
-        place
-        for name in ("run", "objects")
-        for place in (scene.folder / name).rglob("*")
-        if "writing" in place.name or "staging" in place.name
+        path for name in ("run", "objects") for path in (scene.folder / name).rglob("*") if "writing" in path.name or "staging" in path.name
     ]
-    return sorted(place.relative_to(scene.folder).as_posix() for place in found)
+    return sorted(path.relative_to(scene.folder).as_posix() for path in found)
 
 
 def nothing_or_all(scene: Scene, before: dict[str, str], reference: Reference) -> None:

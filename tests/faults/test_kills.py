@@ -16,9 +16,9 @@ from .proxy import Fault, Proxy
 from .scene import Content, Ended, Scene, difference, object_content, stage_content, staging_left, store_content
 from .series import Series, Shot, at_random
 from .tally import KILL_CALLS, KILL_COMMIT, KILL_RANDOM
+from .test_connections import broken
 from .test_kill_calls import litter, same_as_reference
 from .test_kill_random import EAGER
-from .test_wire import broken
 
 pytestmark = pytest.mark.kills
 Scenes = Callable[[Scene], Scene]

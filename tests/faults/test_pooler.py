@@ -46,7 +46,7 @@ def test_transaction_mode(pool: str, reference: Reference, server: Server, scene
 def test_rollback_in_transaction_mode(
     reference: Reference, server: Server, postgres_store: Content, scenes: Scenes, tmp_path: Path
 ) -> None:
-    """What was published past the pooler is not taken back through one."""
+    """A store published without the pooler is not rolled back through one."""
     scene = scenes(reference.before("load"))
     with pooled(server, tmp_path / "session", pool_mode="session") as port:
         scene.target = server.url("pooled", port)

@@ -61,7 +61,7 @@ def has_open(process: int, file: Path) -> bool:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    return {str(place): place.lstat().st_mode for place in (folder, *folder.rglob("*"))}
+    return {str(path): path.lstat().st_mode for path in (folder, *folder.rglob("*"))}
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "renameat2"), reason="two names cannot be exchanged here")
@@ -69,7 +69,7 @@ def modes(folder: Path) -> dict[str, int]:
     ("command", "within"),
     [("extract", ""), ("split", ""), ("split", "entity_account"), ("reattach", ""), ("purge", ""), ("purge", "report")],
 )
-def test_a_folder_and_a_link_swapped_all_the_time(command: str, within: str, reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+def test_a_folder_and_a_link_swapped_continuously(command: str, within: str, reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     """Nothing outside is written, removed or made private, though it has the very names, while it lasts and by the next start.
 
     The folder holds what a killed start may have left, so that the command removes as well as writes.
@@ -95,11 +95,11 @@ def test_a_folder_and_a_link_swapped_all_the_time(command: str, within: str, ref
             assert "Traceback" not in end.err, end
             assert (tree(outside), modes(outside)) == before, end
         swaps += swapper.swaps
-        place = scene.run_folder / name
-        if place.is_symlink():
-            place.unlink()
-        if link.is_dir() and not link.is_symlink() and not place.exists():  # the folder is where it belongs again
-            link.rename(place)
+        path = scene.run_folder / name
+        if path.is_symlink():
+            path.unlink()
+        if link.is_dir() and not link.is_symlink() and not path.exists():  # the folder is where it belongs again
+            link.rename(path)
         with tried(SECRETS):
             assert scene.run(command).code in (0, 6)  # 6: it finds what lies in the folder that was carried away no more
             assert (tree(outside), modes(outside)) == before

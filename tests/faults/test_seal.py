@@ -1,4 +1,4 @@
-"""Row 47 of faults.md: whoever can write to the run's folder edits a stage file and computes the whole manifest anew. A run with a key notices."""
+"""Row 47 of faults.md: a stage file is edited and the whole manifest recomputed. A run with a key detects it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def digest(body: Any) -> str:
 
 
 def key(folder: Path, letter: bytes) -> str:
-    place = folder / f"key-{letter.decode()}"
-    place.write_bytes(letter * 32)
-    return str(place)
+    path = folder / f"key-{letter.decode()}"
+    path.write_bytes(letter * 32)
+    return str(path)
 
 
-def test_a_manifest_made_anew_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+def test_a_manifest_recomputed_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     """Refused, with the seal kept (6) and with it taken away (7), before anything is written; the run itself is what it is without a key."""
     sealed = scenes(reference.before("extract"))
     sealed.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
@@ -67,7 +67,7 @@ def test_a_cluster_does_not_get_the_key(reference: Reference, scenes: Scenes, tm
         assert "cannot be combined" in done.err
 
 
-def test_no_key_or_another_or_one_too_late(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
+def test_a_missing_other_or_late_key_is_refused(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
     scene = scenes(reference.before("extract"))
     scene.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
     scene.run("extract", code=0)

@@ -32,9 +32,7 @@ def test_files_of_a_run(reference: Reference) -> None:
 
 
 def _passwords(folder: Path) -> list[str]:
-    return [
-        str(place) for place in folder.rglob("*") if place.is_file() and not place.is_symlink() and PASSWORD.encode() in place.read_bytes()
-    ]
+    return [str(path) for path in folder.rglob("*") if path.is_file() and not path.is_symlink() and PASSWORD.encode() in path.read_bytes()]
 
 
 @pytest.mark.parametrize("command", [*STEPS, "status", "plan", "rollback", "purge"])
@@ -130,9 +128,9 @@ def test_modes(mask: int, reference: Reference, scenes: Scenes) -> None:
 def _loose(scene: Scene) -> list[str]:
     places = [scene.run_folder, scene.objects, *scene.run_folder.rglob("*"), *scene.objects.rglob("*"), *scene.folder.glob("new.sqlite*")]
     return [
-        f"{place.relative_to(scene.folder)} {stat.S_IMODE(place.lstat().st_mode):04o}"
-        for place in places
-        if stat.S_IMODE(place.lstat().st_mode) != (0o700 if place.is_dir() else 0o600)
+        f"{path.relative_to(scene.folder)} {stat.S_IMODE(path.lstat().st_mode):04o}"
+        for path in places
+        if stat.S_IMODE(path.lstat().st_mode) != (0o700 if path.is_dir() else 0o600)
     ]
 
 
@@ -160,12 +158,12 @@ def test_links(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
         ("reattach", "reattach", (6, 7)),
     ):
         scene = scenes(reference.before(step))
-        place = scene.run_folder / name
-        if place.is_dir():
-            shutil.rmtree(place)
-        place.unlink(missing_ok=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(victim / "kept" if name in ("load/staging.sqlite", "events.jsonl", ".lock") else victim)
+        path = scene.run_folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(victim / "kept" if name in ("load/staging.sqlite", "events.jsonl", ".lock") else victim)
         with tried(SECRETS):
             end = scene.run(step)
             assert end.code in codes, f"{name}: {end}"
@@ -173,7 +171,7 @@ def test_links(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
             assert "Traceback" not in end.err, end
 
 
-def test_nothing_in_the_process_list(reference: Reference, server: Server, scenes: Scenes) -> None:
+def test_no_secret_in_the_process_list(reference: Reference, server: Server, scenes: Scenes) -> None:
     """Row 35: with its URLs in the environment a command, and whatever it starts, shows no password to others."""
     scene = scenes(reference.before("load"))
     scene.environment = {"PORTAL_MIGRATE_TARGET": server.fresh("secrets")}
@@ -187,9 +185,9 @@ def test_nothing_in_the_process_list(reference: Reference, server: Server, scene
     looked = 0  # at how many command lines of the session, while they were there to be read
     with tried(SECRETS):
         while process.poll() is None:
-            for place in Path("/proc").glob("[0-9]*/cmdline"):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
-                    words = place.read_bytes() if os.getsid(int(place.parent.name)) == process.pid else b""
+                    words = path.read_bytes() if os.getsid(int(path.parent.name)) == process.pid else b""
                 except OSError:
                     continue
                 assert PASSWORD.encode() not in words, words
@@ -211,11 +209,11 @@ def test_escapes(reference: Reference, scenes: Scenes) -> None:
         end = scene.run("run", "-v")
         assert end.code in (0, 3), end
         assert "\x1b" not in end.out + end.err
-        for place in (scene.run_folder / "report").rglob("*"):
-            if place.is_file():
-                text = place.read_bytes()
-                assert b"\x1b" not in text, place
-                assert b"<script>alert" not in text, place
+        for path in (scene.run_folder / "report").rglob("*"):
+            if path.is_file():
+                text = path.read_bytes()
+                assert b"\x1b" not in text, path
+                assert b"<script>alert" not in text, path
 
 
 def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
@@ -229,7 +227,7 @@ def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
     )
     with tried(SECRETS):
         assert ended(process).code == -signal.SIGSEGV
-        left = sorted(place.name for place in scene.folder.iterdir() if "core" in place.name)
+        left = sorted(path.name for path in scene.folder.iterdir() if "core" in path.name)
         assert not left
         scene.run("load", code=0)
 

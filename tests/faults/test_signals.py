@@ -1,4 +1,4 @@
-"""Rows 1 and 17 of faults.md: asked to stop by any signal, by a closed terminal; nobody reads what it says; each time the same command goes on."""
+"""Rows 1 and 17 of faults.md: interrupted by any signal, by a closed terminal, or with closed output; each time the same command resumes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_postgresql(reference: Reference, postgres_store: Content, server: Serve
 
 @pytest.mark.parametrize("what", ["stdout", "stderr", "both"])
 @pytest.mark.parametrize("words", [(), ("--output", "json")], ids=["human", "json"])
-def test_nobody_reads(what: str, words: tuple[str, ...], reference: Reference, scenes: Scenes) -> None:
+def test_a_closed_pipe(what: str, words: tuple[str, ...], reference: Reference, scenes: Scenes) -> None:
     """Row 1: the reader has gone (`| head -0`): the work is done all the same, and the exit code says so."""
     scene = scenes(reference.before("load"))
     reader, writer = os.pipe()

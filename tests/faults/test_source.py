@@ -348,7 +348,7 @@ def _locked(great: Scene, server: Server, scenes: Scenes, environment: dict[str,
     scene.run("reconcile", code=0)
 
 
-def test_freeze_check_knows_its_own_sessions(great: Scene, server: Server, scenes: Scenes) -> None:
+def test_freeze_check_ignores_its_own_sessions(great: Scene, server: Server, scenes: Scenes) -> None:
     """Where nobody else is connected it names nobody; where somebody is, it says so."""
     scene = scenes(great)
     with tried(SOURCE, 2):

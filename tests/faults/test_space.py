@@ -69,51 +69,51 @@ def test_too_little_memory(step: str, reference: Reference, scenes: Scenes) -> N
 
 
 @contextmanager
-def small_disk(place: Path, size: int, files: int = 0) -> Iterator[Callable[[int], None]]:
+def small_disk(path: Path, size: int, files: int = 0) -> Iterator[Callable[[int], None]]:
     """The folder on a disk of its own of so many bytes and, where given, files and folders; what comes back makes it larger."""
-    aside = place.with_name(place.name + ".aside")
-    if place.exists():
-        place.rename(aside)
-    place.mkdir(mode=0o700)
+    aside = path.with_name(path.name + ".aside")
+    if path.exists():
+        path.rename(aside)
+    path.mkdir(mode=0o700)
     options = f"size={size},nr_inodes={files}"  # 0: any number
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("no disk of its own can be mounted here")
     try:
         if aside.exists():
-            shutil.copytree(aside, place, dirs_exist_ok=True, symlinks=True)
+            shutil.copytree(aside, path, dirs_exist_ok=True, symlinks=True)
 
         def larger(size: int) -> None:
             more = f"remount,size={size}" + (",nr_inodes=100000" if files else "")
-            subprocess.run(["mount", "-o", more, str(place)], check=True)
+            subprocess.run(["mount", "-o", more, str(path)], check=True)
 
         yield larger
     finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
+        subprocess.run(["umount", "-l", str(path)], check=True)
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def used(place: Path) -> int:
+def used(path: Path) -> int:
     """Bytes that the files take on a disk of 4 KB pages; folders take none of a tmpfs."""
-    return sum(-4096 * (-entry.stat().st_size // 4096) for entry in place.rglob("*") if entry.is_file()) if place.is_dir() else 0
+    return sum(-4096 * (-entry.stat().st_size // 4096) for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else 0
 
 
-def entries(place: Path) -> int:
+def entries(path: Path) -> int:
     """Files and folders, itself included."""
-    return 1 + sum(1 for _ in place.rglob("*")) if place.is_dir() else 1
+    return 1 + sum(1 for _ in path.rglob("*")) if path.is_dir() else 1
 
 
 @pytest.mark.parametrize("step", [*STEPS, "extract into objects", "load into the store"])
-def test_too_little_room_is_known_before(step: str, reference: Reference, scenes: Scenes) -> None:
+def test_insufficient_space_is_detected_before_the_run(step: str, reference: Reference, scenes: Scenes) -> None:
     """Before each step: a disk that what it writes does not fit on is named, nothing is written, and with room the same command ends it."""
     step, _, where = step.partition(" into ")
     scene = scenes(reference.before(step))
     where = where.removeprefix("the ") or "run"
     if where == "store":
         scene.target = "sqlite:///store/new.sqlite"
-    place = scene.folder / where
+    path = scene.folder / where
     before = store_content(scene.target, scene.folder)
-    with small_disk(place, used(place) + 64_000) as larger, tried(SPACE):
+    with small_disk(path, used(path) + 64_000) as larger, tried(SPACE):
         there = stage_content(scene.run_folder, [step])
         end = scene.run(step, code=1)
         assert "Not enough disk space" in end.err, end
@@ -225,19 +225,19 @@ def test_log_cannot_be_written(reference: Reference, scenes: Scenes) -> None:
 
 
 @contextmanager
-def small_tablespace(server: Server, place: Path, room: int) -> Iterator[Callable[[int], None]]:
+def small_tablespace(server: Server, path: Path, room: int) -> Iterator[Callable[[int], None]]:
     """An empty database `full_disk` on a disk of its own with so many bytes of room; what comes back makes that disk larger."""
     if os.geteuid() != 0:
         pytest.skip("no disk of its own can be mounted here")
-    with small_disk(place, 64 << 20) as larger:
-        shutil.chown(place, Path(server.host).owner())
+    with small_disk(path, 64 << 20) as larger:
+        shutil.chown(path, Path(server.host).owner())
         with server.connect() as connection:
             connection.execute("DROP DATABASE IF EXISTS full_disk WITH (FORCE)")
-            connection.execute(f"CREATE TABLESPACE small LOCATION '{place}'")
+            connection.execute(f"CREATE TABLESPACE small LOCATION '{path}'")
             connection.execute("CREATE DATABASE full_disk TEMPLATE template0 TABLESPACE small")
             connection.execute("CHECKPOINT")
         try:
-            larger(used(place) + room)
+            larger(used(path) + room)
             yield larger
         finally:
             with server.connect() as connection:
@@ -252,10 +252,10 @@ def test_full_disk_of_a_server(share: float, reference: Reference, server: Serve
     scene.target = server.url("full_disk")
     with server.connect() as connection:
         (takes,) = connection.execute("SELECT pg_database_size('undisturbed') - pg_database_size('template0')").fetchone()
-    place = Path(tempfile.mkdtemp(prefix="tablespace-"))  # not the tests' own folder: the server's user does not get in there
-    place.chmod(0o755)
+    path = Path(tempfile.mkdtemp(prefix="tablespace-"))  # not the tests' own folder: the server's user does not get in there
+    path.chmod(0o755)
     try:
-        with small_tablespace(server, place / "disk", int(takes * share)) as larger, tried(SPACE):
+        with small_tablespace(server, path / "disk", int(takes * share)) as larger, tried(SPACE):
             end = scene.run("load", "--output", "json", code=1)
             assert "SQLSTATE 53100" in end.out, end
             assert "disk is full" in end.out, end
@@ -266,4 +266,4 @@ def test_full_disk_of_a_server(share: float, reference: Reference, server: Serve
             assert staging_left(scene.target) == []
             assert not difference(store_content(scene.target, scene.folder), postgres_store)
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)

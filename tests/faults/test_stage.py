@@ -27,25 +27,25 @@ KINDS = ("bit", "cut", "more", "empty", "swapped", "another run", "missing", "ex
 @contextmanager
 def damaged(run: Path, other: Path, kind: str, chance: random.Random, steps: tuple[str, ...] = STEPS) -> Iterator[str]:
     """The run's folder with one damage of that kind in those steps' files; whole again behind the block. Gives what was done, in words."""
-    files = [place for step in steps for place in sorted((run / step).rglob("*")) if place.is_file()]
-    place = chance.choice(files)
-    before = place.read_bytes()
+    files = [path for step in steps for path in sorted((run / step).rglob("*")) if path.is_file()]
+    path = chance.choice(files)
+    before = path.read_bytes()
     added: Path | None = None
     second: tuple[Path, bytes] | None = None
     match kind:
         case "bit":
             position, bit = chance.randrange(len(before)), chance.randrange(8)
-            place.write_bytes(before[:position] + bytes([before[position] ^ 1 << bit]) + before[position + 1 :])
+            path.write_bytes(before[:position] + bytes([before[position] ^ 1 << bit]) + before[position + 1 :])
         case "cut":
-            place.write_bytes(before[: chance.randrange(len(before))])
+            path.write_bytes(before[: chance.randrange(len(before))])
         case "more":
-            place.write_bytes(before + bytes([chance.randrange(256)]))
+            path.write_bytes(before + bytes([chance.randrange(256)]))
         case "empty":
-            place.write_bytes(b"")
+            path.write_bytes(b"")
         case "swapped":
             partner = chance.choice([file for file in files if file.read_bytes() != before])
             second = (partner, partner.read_bytes())
-            place.write_bytes(second[1])
+            path.write_bytes(second[1])
             partner.write_bytes(before)
         case "another run":
             names = [
@@ -53,29 +53,29 @@ def damaged(run: Path, other: Path, kind: str, chance: random.Random, steps: tup
                 for file in files
                 if (other / file.relative_to(run)).is_file() and (other / file.relative_to(run)).read_bytes() != file.read_bytes()
             ]
-            place = chance.choice(names)
-            before = place.read_bytes()
-            place.write_bytes((other / place.relative_to(run)).read_bytes())
+            path = chance.choice(names)
+            before = path.read_bytes()
+            path.write_bytes((other / path.relative_to(run)).read_bytes())
         case "missing":
-            place.unlink()
+            path.unlink()
         case "extra":
-            added = place.with_name(chance.choice(["00099.parquet", ".hidden", "zz.json", place.name + "x"]))
+            added = path.with_name(chance.choice(["00099.parquet", ".hidden", "zz.json", path.name + "x"]))
             added.write_bytes(before)
         case "link":
             added = run.parent / "aside.parquet"
             added.write_bytes(before)
-            place.unlink()
-            place.symlink_to(added)
+            path.unlink()
+            path.symlink_to(added)
         case "manifest":
-            place = run / "manifest.json"
-            before = place.read_bytes()
-            place.write_bytes(_edited(before, chance))
+            path = run / "manifest.json"
+            before = path.read_bytes()
+            path.write_bytes(_edited(before, chance))
     try:
-        yield f"{kind}: {place.relative_to(run)}"
+        yield f"{kind}: {path.relative_to(run)}"
     finally:
-        place.unlink(missing_ok=True)
-        place.write_bytes(before)
-        place.chmod(0o600)
+        path.unlink(missing_ok=True)
+        path.write_bytes(before)
+        path.chmod(0o600)
         if added is not None:
             added.unlink()
         if second is not None:

@@ -23,7 +23,7 @@ OFFSETS = (0.0, 0.05, 0.5)  # seconds between the two starts
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:
     """Every file's size and time of change."""
-    return {str(place): (place.stat().st_size, place.stat().st_mtime_ns) for place in folder.rglob("*") if place.is_file()}
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("step", ["extract", "load"])

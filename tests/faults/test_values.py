@@ -18,24 +18,24 @@ from .conftest import Reference
 from .postgres import Server, write_postgres_world
 from .scene import Scene
 from .tally import HOSTILE, tried
-from .values import BYTES, POSTGRES, SQLITE, TEXT, Place
+from .values import BYTES, POSTGRES, SQLITE, TEXT, TargetColumn
 
 Scenes = Callable[[Scene], Scene]
 FIRST, GOOD, NEIGHBOURS = 7_000_000, 8_000_000, 1_000
 
 
-def test_as_many_as_promised() -> None:
+def test_the_number_of_values_is_as_documented() -> None:
     assert len(POSTGRES) == 128
     assert len(SQLITE) == 17
 
 
-def put(run: Callable[..., Any], place: Place, key: int, expression: str, values: Sequence[Any] = ()) -> None:
+def put(run: Callable[..., Any], column: TargetColumn, key: int, expression: str, values: Sequence[Any] = ()) -> None:
     """One row of the place's table; `expression`: its value in SQL."""
-    columns = {place.key: str(key), **place.row, place.column: expression}
-    run(f"INSERT INTO {place.table} ({', '.join(columns)}) VALUES ({', '.join(columns.values())})", values)
+    columns = {column.key: str(key), **column.row, column.column: expression}
+    run(f"INSERT INTO {column.table} ({', '.join(columns)}) VALUES ({', '.join(columns.values())})", values)
 
 
-def good_rows(run: Callable[..., Any], place: Place) -> None:
+def good_rows(run: Callable[..., Any], column: TargetColumn) -> None:
     """A thousand rows of ordinary values in the same table, their keys before and behind the hostile ones."""
     value = {
         "body": "'good'",
@@ -45,28 +45,28 @@ def good_rows(run: Callable[..., Any], place: Place) -> None:
         "size_bytes": "5",
         "country_cd": "'US'",
     }
-    ordinary = value.get(place.column, "'good'")
-    columns = {place.key: "n", **place.row, place.column: ordinary}
+    ordinary = value.get(column.column, "'good'")
+    columns = {column.key: "n", **column.row, column.column: ordinary}
     for first in (FIRST - NEIGHBOURS, GOOD):
         run(
             f"WITH RECURSIVE c(n) AS (SELECT {first} UNION ALL SELECT n + 1 FROM c WHERE n < {first + NEIGHBOURS // 2 - 1})"
-            f" INSERT INTO {place.table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM c"
+            f" INSERT INTO {column.table} ({', '.join(columns)}) SELECT {', '.join(columns.values())} FROM c"
         )
 
 
-def emptied(run: Callable[..., Any], places: Sequence[Place]) -> None:
+def emptied(run: Callable[..., Any], columns: Sequence[TargetColumn]) -> None:
     """Other rows of these tables taken away, where nothing else hangs on them."""
-    for table in {place.table for place in places} - {"message"}:
+    for table in {column.table for column in columns} - {"message"}:
         run(f"DELETE FROM {table}")
 
 
-def made_ready(run: Callable[..., Any], places: Sequence[Place], neighbours: bool) -> None:
+def made_ready(run: Callable[..., Any], columns: Sequence[TargetColumn], neighbours: bool) -> None:
     """A thousand good rows in each of the places' tables, once where a table has two places; or no other rows at all."""
     if not neighbours:
-        emptied(run, places)
+        emptied(run, columns)
         return
-    for place in {place.table: place for place in reversed(places)}.values():
-        good_rows(run, place)
+    for column in {column.table: column for column in reversed(columns)}.values():
+        good_rows(run, column)
 
 
 def migrated(scene: Scene, *targets: str) -> None:
@@ -92,36 +92,36 @@ def test_postgresql(neighbours: bool, legacy: tuple[str, str], reference: Refere
     scene = scenes(reference.before("extract"))
     scene.source, scene.tc = legacy
     with server.connect("legacy_portal2") as connection:
-        places = list(dict.fromkeys(place for place, _ in POSTGRES))
-        made_ready(connection.execute, places, neighbours)
-        for number, (place, value) in enumerate(POSTGRES):
-            put(connection.execute, place, FIRST + number, "%s", [value])
+        columns = list(dict.fromkeys(column for column, _ in POSTGRES))
+        made_ready(connection.execute, columns, neighbours)
+        for number, (column, value) in enumerate(POSTGRES):
+            put(connection.execute, column, FIRST + number, "%s", [value])
     migrated(scene, server.fresh("values"))
     with server.connect("legacy_portal2") as old, server.connect("values") as new:
-        outcomes = [postgres_outcome(old, new, place, FIRST + number) for number, (place, _) in enumerate(POSTGRES)]
-        for (place, value), outcome in zip(POSTGRES, outcomes, strict=True):
+        outcomes = [postgres_outcome(old, new, column, FIRST + number) for number, (column, _) in enumerate(POSTGRES)]
+        for (column, value), outcome in zip(POSTGRES, outcomes, strict=True):
             with tried(HOSTILE):
-                assert outcome in ("same", "held"), f"{place.table}.{place.column}: {value!r:.80}: {outcome}"
+                assert outcome in ("same", "held"), f"{column.table}.{column.column}: {value!r:.80}: {outcome}"
         if neighbours:
-            for place in places:
+            for column in columns:
                 keys = "legacy_key::bigint BETWEEN %s AND %s OR legacy_key::bigint >= %s"
                 loaded = new.execute(
-                    f"SELECT count(DISTINCT legacy_key) FROM {place.into} WHERE legacy_key ~ '^[0-9]+$' AND ({keys})",
+                    f"SELECT count(DISTINCT legacy_key) FROM {column.into} WHERE legacy_key ~ '^[0-9]+$' AND ({keys})",
                     (FIRST - NEIGHBOURS, FIRST - 1, GOOD),
                 ).fetchone()[0]
-                assert loaded == NEIGHBOURS, f"{place.table}: {loaded} of {NEIGHBOURS} neighbours were loaded"
+                assert loaded == NEIGHBOURS, f"{column.table}: {loaded} of {NEIGHBOURS} neighbours were loaded"
     print(Counter(outcomes))  # noqa: T201  # the row's numbers: same, held
 
 
-def postgres_outcome(old: Any, new: Any, place: Place, key: int) -> str:
+def postgres_outcome(old: Any, new: Any, column: TargetColumn, key: int) -> str:
     """What became of the row: both servers say the value as text, and the texts are compared."""
-    form = "encode({}, 'hex')" if place is BYTES else "{}::text"
-    (expected,) = old.execute(f"SELECT {form.format(place.column)} FROM {place.table} WHERE {place.key} = %s", (key,)).fetchone()
-    found = {row[0] for row in new.execute(f"SELECT {form.format(place.as_column)} FROM {place.into} WHERE legacy_key = %s", (str(key),))}
+    form = "encode({}, 'hex')" if column is BYTES else "{}::text"
+    (expected,) = old.execute(f"SELECT {form.format(column.column)} FROM {column.table} WHERE {column.key} = %s", (key,)).fetchone()
+    found = {row[0] for row in new.execute(f"SELECT {form.format(column.as_column)} FROM {column.into} WHERE legacy_key = %s", (str(key),))}
     held = [
         row[0]
         for row in new.execute(
-            "SELECT reason_cd FROM migration_holding WHERE legacy_table = %s AND legacy_key = %s", (place.table, str(key))
+            "SELECT reason_cd FROM migration_holding WHERE legacy_table = %s AND legacy_key = %s", (column.table, str(key))
         )
     ]
     if found == {expected}:
@@ -135,15 +135,15 @@ def postgres_outcome(old: Any, new: Any, place: Place, key: int) -> str:
 def test_postgresql_each_alone(server: Server, legacy: tuple[str, str], world: Path, tmp_path: Path) -> None:
     """Each value in a run of its own, in this process."""
     with server.connect("legacy_portal2") as connection:
-        emptied(connection.execute, [place for place, _ in POSTGRES])
-    for number, (place, value) in enumerate(POSTGRES):
+        emptied(connection.execute, [column for column, _ in POSTGRES])
+    for number, (column, value) in enumerate(POSTGRES):
         with server.connect("legacy_portal2") as connection:
-            put(connection.execute, place, FIRST + number, "%s", [value])
+            put(connection.execute, column, FIRST + number, "%s", [value])
         in_process(legacy, world, tmp_path / str(number), server.fresh("values"))
         with tried(HOSTILE), server.connect("legacy_portal2") as old, server.connect("values") as new:
-            outcome = postgres_outcome(old, new, place, FIRST + number)
-            assert outcome in ("same", "held"), f"{place.table}.{place.column}: {value!r:.80}: {outcome}"
-            old.execute(f"DELETE FROM {place.table} WHERE {place.key} = {FIRST + number}")
+            outcome = postgres_outcome(old, new, column, FIRST + number)
+            assert outcome in ("same", "held"), f"{column.table}.{column.column}: {value!r:.80}: {outcome}"
+            old.execute(f"DELETE FROM {column.table} WHERE {column.key} = {FIRST + number}")
 
 
 def in_process(legacy: tuple[str, str], world: Path, folder: Path, target_url: str) -> None:
@@ -184,15 +184,15 @@ def test_sqlite(neighbours: bool, reference: Reference, server: Server, scenes: 
     """Into both kinds of store: what only SQLite lets into a column is held, loaded with null and held, or flagged with its exact bytes."""
     scene = scenes(reference.before("extract"))
     connection = sqlite3.connect(scene.own_world() / "portal2.sqlite", isolation_level=None)
-    places = list(dict.fromkeys(place for place, _, _ in SQLITE))
-    made_ready(connection.execute, places, neighbours)
-    for number, (place, expression, _) in enumerate(SQLITE):
-        put(connection.execute, place, FIRST + number, expression)
+    columns = list(dict.fromkeys(column for column, _, _ in SQLITE))
+    made_ready(connection.execute, columns, neighbours)
+    for number, (column, expression, _) in enumerate(SQLITE):
+        put(connection.execute, column, FIRST + number, expression)
     exact = {
         number: connection.execute(
-            f"SELECT CAST({place.column} AS BLOB) FROM {place.table} WHERE {place.key} = {FIRST + number}"
+            f"SELECT CAST({column.column} AS BLOB) FROM {column.table} WHERE {column.key} = {FIRST + number}"
         ).fetchone()[0]
-        for number, (place, _, _) in enumerate(SQLITE)
+        for number, (column, _, _) in enumerate(SQLITE)
     }
     connection.close()
     great = server.fresh("values")
@@ -201,22 +201,22 @@ def test_sqlite(neighbours: bool, reference: Reference, server: Server, scenes: 
     scene.run_folder.rename(scene.folder / "first")  # a run keeps to its store: the second store is another run's
     migrated(scene, "sqlite:///new.sqlite")
     for rows in (first, store_rows(server, scene)):
-        for number, (place, expression, expected) in enumerate(SQLITE):
+        for number, (column, expression, expected) in enumerate(SQLITE):
             with tried(HOSTILE):
-                outcome = sqlite_outcome(rows, scene, place, str(FIRST + number), exact[number])
-                assert outcome == expected, f"{place.table}.{place.column}: {expression}: {outcome}, expected {expected}"
-        for place in places if neighbours else ():
+                outcome = sqlite_outcome(rows, scene, column, str(FIRST + number), exact[number])
+                assert outcome == expected, f"{column.table}.{column.column}: {expression}: {outcome}, expected {expected}"
+        for column in columns if neighbours else ():
             loaded = {
                 key
-                for key, _ in rows[place.into, place.as_column]
+                for key, _ in rows[column.into, column.as_column]
                 if key.isdigit() and (FIRST - NEIGHBOURS <= int(key) < FIRST or int(key) >= GOOD)
             }
-            assert len(loaded) == NEIGHBOURS, f"{place.table}: {len(loaded)} of {NEIGHBOURS} neighbours were loaded"
+            assert len(loaded) == NEIGHBOURS, f"{column.table}: {len(loaded)} of {NEIGHBOURS} neighbours were loaded"
 
 
 def store_rows(server: Server, scene: Scene | None) -> dict[tuple[str, str], list[tuple[str, Any]]]:
     """(legacy key, value) of every column that a value has to arrive in, the holding and the flags; out of SQLite or PostgreSQL."""
-    wanted = {(place.into, place.as_column): f"SELECT legacy_key, {place.as_column} FROM {place.into}" for place, _, _ in SQLITE}
+    wanted = {(column.into, column.as_column): f"SELECT legacy_key, {column.as_column} FROM {column.into}" for column, _, _ in SQLITE}
     wanted["held", ""] = "SELECT legacy_key, reason_cd FROM migration_holding"
     wanted["flag", ""] = "SELECT legacy_key, rule_cd FROM migration_exception"
     if scene is None:
@@ -228,15 +228,15 @@ def store_rows(server: Server, scene: Scene | None) -> dict[tuple[str, str], lis
     return rows
 
 
-def sqlite_outcome(rows: dict[tuple[str, str], list[tuple[str, Any]]], scene: Scene, place: Place, key: str, exact: bytes) -> str:
-    found = [value for name, value in rows[place.into, place.as_column] if name == key]
+def sqlite_outcome(rows: dict[tuple[str, str], list[tuple[str, Any]]], scene: Scene, column: TargetColumn, key: str, exact: bytes) -> str:
+    found = [value for name, value in rows[column.into, column.as_column] if name == key]
     held = ("UNREADABLE_VALUE") in [reason for name, reason in rows["held", ""] if name == key]
     if not found:
         return "held" if held else "lost"
     if found[0] is None:
         return "null" if held else "null in silence"
     digest = hashlib.sha256(exact).hexdigest()
-    if (place is TEXT and found[0] != exact.decode("utf-8", "replace")) or "\ufffd" in str(found[0]):
+    if (column is TEXT and found[0] != exact.decode("utf-8", "replace")) or "\ufffd" in str(found[0]):
         stored = scene.objects / "sha256" / digest[:2] / digest
         flagged = "E8" in [rule for name, rule in rows["flag", ""] if name == key]
         whole = found[0] == exact.decode("utf-8", "replace").replace("\0", "\ufffd")
@@ -249,21 +249,21 @@ def test_sqlite_each_alone(world: Path, scenes: Scenes, reference: Reference, se
     """Each value in a run of its own, in this process."""
     scene = scenes(reference.before("extract"))
     file = scene.own_world() / "portal2.sqlite"
-    for number, (place, expression, expected) in enumerate(SQLITE):
+    for number, (column, expression, expected) in enumerate(SQLITE):
         connection = sqlite3.connect(file, isolation_level=None)
-        put(connection.execute, place, FIRST + number, expression)
+        put(connection.execute, column, FIRST + number, expression)
         exact = connection.execute(
-            f"SELECT CAST({place.column} AS BLOB) FROM {place.table} WHERE {place.key} = {FIRST + number}"
+            f"SELECT CAST({column.column} AS BLOB) FROM {column.table} WHERE {column.key} = {FIRST + number}"
         ).fetchone()[0]
         connection.close()
         one = Scene(tmp_path / str(number))
         one.folder.mkdir()
         in_process((f"sqlite:///{file}", f"sqlite:///{world / 'tc.sqlite'}"), world, one.folder, f"sqlite:///{one.store}")
         with tried(HOSTILE):
-            outcome = sqlite_outcome(store_rows(server, one), one, place, str(FIRST + number), exact)
-            assert outcome == expected, f"{place.table}.{place.column}: {expression}: {outcome}, expected {expected}"
+            outcome = sqlite_outcome(store_rows(server, one), one, column, str(FIRST + number), exact)
+            assert outcome == expected, f"{column.table}.{column.column}: {expression}: {outcome}, expected {expected}"
         with sqlite3.connect(file) as connection:
-            connection.execute(f"DELETE FROM {place.table} WHERE {place.key} = {FIRST + number}")
+            connection.execute(f"DELETE FROM {column.table} WHERE {column.key} = {FIRST + number}")
         connection.close()
 
 
@@ -279,13 +279,13 @@ def test_time_zones(zone: str, reference: Reference, server: Server, world: Path
         assert not difference(stage_content(scene.run_folder, ["extract"]), reference.stages_of("extract"))
     urls = write_postgres_world(server, world)
     stages = []
-    for place in ("UTC", zone):
+    for zone_name in ("UTC", zone):
         with server.connect("legacy_portal2") as connection:
-            connection.execute(f"ALTER DATABASE legacy_portal2 SET TimeZone = '{place}'")
-            connection.execute(f"ALTER DATABASE legacy_tc SET TimeZone = '{place}'")
+            connection.execute(f"ALTER DATABASE legacy_portal2 SET TimeZone = '{zone_name}'")
+            connection.execute(f"ALTER DATABASE legacy_tc SET TimeZone = '{zone_name}'")
         scene = scenes(reference.before("extract"))
         scene.source, scene.tc = urls
-        scene.environment = {"TZ": place, "PGTZ": place}
+        scene.environment = {"TZ": zone_name, "PGTZ": zone_name}
         scene.run("extract", code=0)
         stages.append(stage_content(scene.run_folder, ["extract"]))
     with tried(HOSTILE):

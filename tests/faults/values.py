@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class TargetColumn:
     """A column of the old portal that takes any value of a type, and the column of the new store where it has to arrive.
 
     `row`: the other columns of the row, with `{key}` for its key and look-ups of rows that are there.
@@ -26,8 +26,10 @@ _MODEL = f"(SELECT security_model_id FROM model_entity WHERE entity_id = {_ENTIT
 _PROFILE = f"(SELECT company_profile_id FROM security_model WHERE security_model_id = {_MODEL})"
 _MOMENT = "'2020-01-01 00:00:00'"
 
-TEXT = Place("message", "body", "message_id", {"thread_id": "(SELECT min(thread_id) FROM message)", "sent_at": _MOMENT}, "message", "body")
-DATE = Place(
+TEXT = TargetColumn(
+    "message", "body", "message_id", {"thread_id": "(SELECT min(thread_id) FROM message)", "sent_at": _MOMENT}, "message", "body"
+)
+DATE = TargetColumn(
     "portal_task",
     "due_dt",
     "task_id",
@@ -36,10 +38,10 @@ DATE = Place(
     "due_dt",
 )
 MOMENT = replace(DATE, column="done_at", as_column="done_at")
-BYTES = Place(
+BYTES = TargetColumn(
     "vetting_record", "sealed_content", "vetting_id", {"entity_id": _ENTITY, "created_at": _MOMENT}, "vetting_record", "sealed_content"
 )
-INTEGER = Place(
+INTEGER = TargetColumn(
     "security_profile",
     "profile_year",
     "security_profile_id",
@@ -52,7 +54,7 @@ INTEGER = Place(
     "security_profile",
     "profile_year",
 )
-BIGINT = Place(
+BIGINT = TargetColumn(
     "document",
     "size_bytes",
     "document_id",
@@ -69,8 +71,8 @@ BIGINT = Place(
     "recorded_size_bytes",
 )
 _ADDRESS = {"company_profile_id": _PROFILE, "address_type_cd": "'X'", "mailing_ind": "'N'", "primary_ind": "'N'", "modified_at": _MOMENT}
-VARCHAR = Place("company_address", "street1", "address_id", _ADDRESS, "account_address", "street1")
-CHAR = Place("company_address", "country_cd", "address_id", _ADDRESS, "account_address", "country_cd")
+VARCHAR = TargetColumn("company_address", "street1", "address_id", _ADDRESS, "account_address", "street1")
+CHAR = TargetColumn("company_address", "country_cd", "address_id", _ADDRESS, "account_address", "country_cd")
 
 TEXTS = [
     "",
@@ -192,9 +194,9 @@ BIGINTS = [0, -1, 2**31, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
 LENGTHS = ["x" * 200, "\U0001d4b3" * 200, "e\u0301" * 100, " " * 200]
 PADDED = ["U", "\u00c9", "", " U", "\U0001d4b3"]
 
-POSTGRES: list[tuple[Place, Any]] = [
-    (place, value)
-    for place, values in (
+POSTGRES: list[tuple[TargetColumn, Any]] = [
+    (column, value)
+    for column, values in (
         (TEXT, TEXTS),
         (DATE, DATES),
         (MOMENT, MOMENTS),
@@ -209,7 +211,7 @@ POSTGRES: list[tuple[Place, Any]] = [
 
 # For SQLite an expression, and what has to become of it: `same`; `flagged`: U+FFFD in the text, its exact bytes an object (E8);
 # `null`: loaded with null, and held whole (X2); `held`: held only (X2).
-SQLITE: list[tuple[Place, str, str]] = [
+SQLITE: list[tuple[TargetColumn, str, str]] = [
     (TEXT, "CAST(x'610062' AS TEXT)", "flagged"),
     (TEXT, "CAST(x'ff61fe' AS TEXT)", "flagged"),
     (TEXT, "CAST(x'c080' AS TEXT)", "flagged"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from sample_data.world import write_cast
 from tests.planted.faults import FAULTS
 from tests.planted.planting import outcome, planted
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 
 def main(words: list[str]) -> int:
@@ -26,19 +26,19 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
         folder = Path(name)
         write_cast(folder / "cast" / "legacy")
-        night = Night(folder / "cast")
-        assert night.command("extract").code == 0
+        workspace = Workspace(folder / "cast")
+        assert workspace.command("extract").code == 0
         for number, fault in list(enumerate(FAULTS, start=1))[first - 1 : last]:
-            place = folder / str(number)
-            place.mkdir()
+            path = folder / str(number)
+            path.mkdir()
             began = time.monotonic()
-            ended = outcome(fault, night, place)
+            ended = outcome(fault, workspace, path)
             missed += not ended.found
             said = "found" if ended.found else "MISSED"
             sys.stdout.write(f"{number:2} {said:6} {ended.code} {time.monotonic() - began:5.1f} s  {fault.name}: {ended.why[:400]}\n")
             sys.stdout.flush()
         # In the same process, behind all of them: nothing of a fault was left, and what failed the checks was the fault alone.
-        control = night.command("run", "--workers", "1")
+        control = workspace.command("run", "--workers", "1")
         assert control.code == 0, control.err
     sys.stdout.write(f"{last - first + 1 - missed:,} of {last - first + 1:,} found before anything was published\n")
     return 1 if missed else 0

@@ -12,10 +12,10 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Planted:
-    """One fault. `place`: module and function (or attribute) of the loader; `wrong` gets the right function and gives the wrong one."""
+    """One fault. `function`: module and function (or attribute) of the loader; `wrong` gets the right function and gives the wrong one."""
 
     name: str
-    place: str
+    function: str
     wrong: Callable[[Any], Any]
 
 

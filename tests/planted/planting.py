@@ -16,7 +16,7 @@ from typing import Any
 
 import etl
 from tests.planted.faults import Planted
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 _STRANGERS = ("etl.reconcile", "etl.report")  # the verifier has no function of the loader; nothing is planted into it
 
@@ -58,7 +58,7 @@ def planted(fault: Planted) -> Iterator[Planting]:
     for module in pkgutil.walk_packages(etl.__path__, "etl."):
         if not module.name.startswith(_STRANGERS):
             importlib.import_module(module.name)
-    holder, name = _found(fault.place)
+    holder, name = _found(fault.function)
     right = getattr(holder, name)
     wrong, planting = fault.wrong(right), Planting()
 
@@ -66,35 +66,35 @@ def planted(fault: Planted) -> Iterator[Planting]:
         planting.calls += 1
         return wrong(*given, **named)
 
-    places = [(holder, name)] if isinstance(holder, type) else _everywhere(right)
-    for where, key in places:
+    holders = [(holder, name)] if isinstance(holder, type) else _everywhere(right)
+    for where, key in holders:
         _put(where, key, counted)
     try:
         yield planting
     finally:
-        for where, key in places:
+        for where, key in holders:
             _put(where, key, right)
 
 
-def outcome(fault: Planted, night: Night, folder: Path) -> Outcome:
-    """What a run ends with whose extract is done already (`night`), with the fault in it; everything lies in `folder`."""
-    subprocess.run([shutil.which("cp") or "cp", "-a", night.folder, folder / "night"], check=True)
-    copy = Night(folder / "night")
+def outcome(fault: Planted, workspace: Workspace, folder: Path) -> Outcome:
+    """What a run ends with whose extract is done already (`workspace`), with the fault in it; everything lies in `folder`."""
+    subprocess.run([shutil.which("cp") or "cp", "-a", workspace.folder, folder / "cutover"], check=True)
+    copy = Workspace(folder / "cutover")
     with planted(fault) as planting:
         done = copy.command("run", "--workers", "1")
     return Outcome(done.code, done.err, copy.target.exists(), planting.calls)
 
 
-def _found(place: str) -> tuple[Any, str]:
+def _found(function: str) -> tuple[Any, str]:
     """The module or class that has it, and its name there; LookupError where the loader has no such function (it was moved, renamed or split)."""
-    outer, _, name = place.rpartition(".")
+    outer, _, name = function.rpartition(".")
     module, _, kind = outer.rpartition(".")
     try:
         holder = importlib.import_module(outer) if importlib.util.find_spec(outer) else None
     except ModuleNotFoundError:  # `outer` is a class: a module is not a package of it
         holder = getattr(importlib.import_module(module), kind, None) if importlib.util.find_spec(module) else None
     if not callable(getattr(holder, name, None)):
-        raise LookupError(f"No function of the loader: {place}. Name the function in tests/planted/faults.py by where it stands now.")
+        raise LookupError(f"No function of the loader: {function}. Name the function in tests/planted/faults.py by where it stands now.")
     return holder, name
 
 

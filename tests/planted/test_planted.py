@@ -8,7 +8,7 @@ import pytest
 
 from tests.planted.faults import FAULTS, Planted
 from tests.planted.planting import Outcome, outcome, planted
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 _CHOSEN = (
     "ids of rows per account",
@@ -21,7 +21,7 @@ _CHOSEN = (
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in _CHOSEN], ids=lambda fault: fault.name.replace(" ", "-"))
-def test_a_fault_of_the_loader_is_found_before_anything_is_published(checked: Night, fault: Planted, tmp_path: Path) -> None:
+def test_a_fault_of_the_loader_is_found_before_anything_is_published(checked: Workspace, fault: Planted, tmp_path: Path) -> None:
     """By the checks, or by the verifier that they ask about the staged rows."""
     for step in ("split", "reattach", "check"):
         assert (checked.run / step).is_dir()
@@ -31,30 +31,30 @@ def test_a_fault_of_the_loader_is_found_before_anything_is_published(checked: Ni
     assert "Critical checks failed" in ended.said
 
 
-def again(night: Night) -> Night:
-    """The same night, back where only the extract was done."""
+def again(workspace: Workspace) -> Workspace:
+    """The same workspace, back where only the extract was done."""
     from etl.runfolder.folder import open_locked
 
-    with open_locked(night.run) as folder:
+    with open_locked(workspace.run) as folder:
         folder.clear("split")
-    return night
+    return workspace
 
 
-def test_a_fault_in_a_function_that_is_gone_ends_the_harness() -> None:
-    for place in (
+def test_a_planted_fault_for_a_missing_function_ends_the_harness() -> None:
+    for function in (
         "etl.rules.a_accounts.types_after_split",
         "etl.rules.gone.numbers",
         "etl.placement.row_placement.Gone.hold",
         "etl.domain.ids.Ids.gone",
     ):
-        with pytest.raises(LookupError, match=place), planted(Planted("gone", place, lambda right: right)):
+        with pytest.raises(LookupError, match=function), planted(Planted("gone", function, lambda right: right)):
             pass
     for fault in FAULTS:
         with planted(fault):
             pass
 
 
-def test_a_crash_is_not_found() -> None:
+def test_a_crash_does_not_count_as_found() -> None:
     """Only a critical check finds a fault: no other exit code, nothing that was never called, and no store."""
     said = "Critical checks failed: routed.P2.event_history. Nothing was published."
     assert Outcome(3, said, False, 1).found

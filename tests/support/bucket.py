@@ -23,11 +23,11 @@ from moto.server import ThreadedMotoServer
 from etl.objects import NOTES, Readable
 from etl.objects.registry import open_objects
 from etl.runfolder.layout import JOURNAL
-from tests.support.command import Done, Night, started
+from tests.support.command import Done, Workspace, started
 
 SECRET, TOKEN = "canary/secret+key/4f1c9a", "canary-token-77e0b2"  # may stand nowhere
 PERSON = "canary-person-5e1d"  # a server's message about a request may contain parts of the request
-ROOM = "night/objects"
+ROOM = "cutover/objects"
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "date", "server"}
 
 
@@ -172,7 +172,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class BucketNight(Night):
+class BucketWorkspace(Workspace):
     """A migration whose object store is a bucket, below a prefix; no output of a command may contain a secret."""
 
     store: Store
@@ -195,8 +195,8 @@ class BucketNight(Night):
 
     def leaks(self) -> list[str]:
         """Returns the files that contain a secret."""
-        places = [place for place in self.folder.rglob("*") if place.is_file() and "legacy" not in place.parts]
-        return [str(place) for place in places if canaries(place.read_bytes().decode("latin-1"))]
+        places = [path for path in self.folder.rglob("*") if path.is_file() and "legacy" not in path.parts]
+        return [str(path) for path in places if canaries(path.read_bytes().decode("latin-1"))]
 
     def published(self) -> bool:
         """Returns whether the store has a published run."""

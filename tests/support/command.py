@@ -55,16 +55,16 @@ def command(*words: str, folder: Path | None = None, **environment: str) -> Done
     out, err = io.StringIO(), io.StringIO()
     before = {number: signal.getsignal(number) for number in SIGNALS}
     with (
-        pytest.MonkeyPatch.context() as place,
+        pytest.MonkeyPatch.context() as patch,
         contextlib.chdir(folder or Path.cwd()),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
-        place.setattr(sys, "argv", ["portal-migrate", *words])
+        patch.setattr(sys, "argv", ["portal-migrate", *words])
         for name in [name for name in os.environ if name.startswith("PORTAL_MIGRATE")]:
-            place.delenv(name)
+            patch.delenv(name)
         for name, value in environment.items():
-            place.setenv(name, value)
+            patch.setenv(name, value)
         try:
             cli.main()
             code = 0
@@ -98,7 +98,7 @@ def process(*words: str, folder: Path, **environment: str) -> Done:
 
 
 @dataclass(frozen=True)
-class Night:
+class Workspace:
     """A migration whose paths are all in one folder: legacy/, portal3.sqlite, objects/, run/."""
 
     folder: Path
@@ -150,8 +150,8 @@ class Night:
 
     def content(self) -> dict[str, bytes]:
         """Returns every file of the target and the object store."""
-        files = [self.target, *sorted(place for place in (self.folder / "objects").rglob("*") if place.is_file())]
-        return {str(place.relative_to(self.folder)): place.read_bytes() for place in files if place.is_file()}
+        files = [self.target, *sorted(path for path in (self.folder / "objects").rglob("*") if path.is_file())]
+        return {str(path.relative_to(self.folder)): path.read_bytes() for path in files if path.is_file()}
 
 
 def _parameters(name: str) -> list[list[str]]:

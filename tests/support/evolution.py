@@ -1,4 +1,4 @@
-"""Legacy worlds that change between two runs, migrated one behind the other into the same store, and taken back in reverse."""
+"""Legacy worlds that change between two runs, migrated in sequence into the same store, and rolled back in reverse."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ class Staged:
 
 def staged(world: Legacy, folder: Path, objects: Path, beside: bool = True) -> Staged:
     """Returns the world written, extracted, split and reattached. `beside`: the run's folder is beside those of the other runs, whose rows it can use."""
-    place_of_run = folder.with_name(f"{folder.name}.run") if beside else folder / "run"
-    place = world.write(folder / "legacy")
-    sources: dict[Portal, Source] = {"P2": open_source(place.source, "Portal 2.0"), "TC": open_source(place.tc, "Trade Compliance")}
-    with open_locked(place_of_run) as run, sources["P2"], sources["TC"]:
-        _steps(run, sources, str(place.files), objects)
-    return Staged(place_of_run, objects)
+    run_path = folder.with_name(f"{folder.name}.run") if beside else folder / "run"
+    written = world.write(folder / "legacy")
+    sources: dict[Portal, Source] = {"P2": open_source(written.source, "Portal 2.0"), "TC": open_source(written.tc, "Trade Compliance")}
+    with open_locked(run_path) as run, sources["P2"], sources["TC"]:
+        _steps(run, sources, str(written.files), objects)
+    return Staged(run_path, objects)
 
 
 def _steps(run: RunFolder, sources: dict[Portal, Source], files: str, objects: Path) -> None:

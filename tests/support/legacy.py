@@ -184,10 +184,10 @@ class Legacy:
                         _insert(connection, table, row)
                 connection.commit()
         world.files.mkdir(exist_ok=True)
-        for path, content in self.files.items():
-            place = world.files / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(content)
+        for name, content in self.files.items():
+            path = world.files / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
         return world
 
     def migrate(
@@ -373,7 +373,7 @@ class Store:
 
     def stored(self) -> dict[str, bytes]:
         """Returns the bytes of every object by digest."""
-        return {place.name: place.read_bytes() for place in sorted(self.objects.rglob("*")) if place.is_file()}
+        return {path.name: path.read_bytes() for path in sorted(self.objects.rglob("*")) if path.is_file()}
 
     def digest_of(self, row: str) -> str | None:
         """Returns the digest in the holding of a held row."""

@@ -21,23 +21,23 @@ def disguised_cast(folder: Path) -> Path:
     return folder / "foreign"
 
 
-def migrated(place: Path, files: Path, *more: str, steps: tuple[str, ...] = ("extract", "split", "reattach", "check", "load")) -> Done:
+def migrated(folder: Path, files: Path, *more: str, steps: tuple[str, ...] = ("extract", "split", "reattach", "check", "load")) -> Done:
     """Migrates the world in that folder (portal2.sqlite, tc.sqlite) to `place/store.sqlite`; returns the last command."""
-    sources = ("--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite")
+    sources = ("--source", f"sqlite:///{folder}/portal2.sqlite", "--tc", f"sqlite:///{folder}/tc.sqlite")
     for step in steps:
-        done = command(step, *sources, "--files", str(files), *_stores(place), "--run", str(place / "run"), *FREEZE, *more)
+        done = command(step, *sources, "--files", str(files), *_stores(folder), "--run", str(folder / "run"), *FREEZE, *more)
         assert done.code == 0, done.err
     return done
 
 
-def _stores(place: Path) -> tuple[str, ...]:
-    return ("--target", f"sqlite:///{place}/store.sqlite", "--objects", str(place / "objects"))
+def _stores(folder: Path) -> tuple[str, ...]:
+    return ("--target", f"sqlite:///{folder}/store.sqlite", "--objects", str(folder / "objects"))
 
 
-def reconciled(place: Path, files: Path, *more: str) -> Done:
+def reconciled(folder: Path, files: Path, *more: str) -> Done:
     """Runs the verifier on it, without the run's folder."""
-    sources = ("--source", f"sqlite:///{place}/portal2.sqlite", "--tc", f"sqlite:///{place}/tc.sqlite")
-    return command("reconcile", *sources, "--files", str(files), *_stores(place), *more, "--output", "json")
+    sources = ("--source", f"sqlite:///{folder}/portal2.sqlite", "--tc", f"sqlite:///{folder}/tc.sqlite")
+    return command("reconcile", *sources, "--files", str(files), *_stores(folder), *more, "--output", "json")
 
 
 def different_tables(one: Path, other: Path) -> list[str]:
@@ -51,8 +51,8 @@ def _rows(store: sqlite3.Connection, table: str) -> list[str]:
     columns = [row[1] for row in store.execute(f"PRAGMA table_info({table})") if row[1] != "run_id"]
     rows = store.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()
     if table == "migration_holding":
-        place = columns.index("row_json")
-        rows = [(*row[:place], _contract_row(row[place]), *row[place + 1 :]) for row in rows]
+        position = columns.index("row_json")
+        rows = [(*row[:position], _contract_row(row[position]), *row[position + 1 :]) for row in rows]
     return sorted(map(repr, rows))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,26 +44,32 @@ class Portals:
             for statement in statements:
                 connection.execute(statement.encode())
 
-    def stores(self, run: str = "run") -> tuple[str, ...]:
+    @contextmanager
+    def changed(self, database: str, there: str | Sequence[str], back: str | Sequence[str]) -> Iterator[None]:
+        """Executes the statements, and reverts them at the end; a list is executed one by one, each in a transaction of its own."""
+        self.do(database, *([there] if isinstance(there, str) else there))
+        try:
+            yield
+        finally:
+            self.do(database, *([back] if isinstance(back, str) else back))
+
+    def sources(self, role: str = READER) -> tuple[str, ...]:
+        """Returns the options of the old portals under a role."""
+        return "--source", self.url("portal2", role), "--tc", self.url("tc", role), "--files", "files"
+
+    def stores(self, run: str = "run", reader: str = READER, writer: str = WRITER) -> tuple[str, ...]:
         """Returns the options of a run under the documented roles."""
-        return (
-            "--source",
-            self.url("portal2", READER),
-            "--tc",
-            self.url("tc", READER),
-            "--files",
-            "files",
-            "--target",
-            self.url("portal3", WRITER),
-            "--objects",
-            f"{run}-objects",
-        )
+        return *self.sources(reader), "--target", self.url("portal3", writer), "--objects", f"{run}-objects"
+
+    def audit(self, run: str, *more: str) -> Done:
+        """Runs the auditor's own `reconcile` of the store of a run."""
+        return command("reconcile", *self.stores(run, AUDITOR, AUDITOR), *more, folder=self.folder)
 
     def run(self, *words: str, run: str = "run", **environment: str) -> Done:
         """Runs the command with these stores; options in `words` take precedence."""
         name, *more = words
-        place = ("--run", run) if name != "plan" else ()
-        return command(name, *self.stores(run), *place, *more, folder=self.folder, **environment)
+        in_run = ("--run", run) if name != "plan" else ()
+        return command(name, *self.stores(run), *in_run, *more, folder=self.folder, **environment)
 
     def new_store(self) -> None:
         """Empties the new store and grants its roles' rights again."""

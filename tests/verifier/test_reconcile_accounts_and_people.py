@@ -7,7 +7,7 @@ from tests.support.verifier_worlds import Old, old
 __all__ = ["old"]  # a fixture
 
 
-def test_a1_a5_profile_and_model_without_entity_are_held_and_what_hangs_on_them(old: Old) -> None:
+def test_a1_a5_profile_and_model_without_entity_are_held_with_their_dependents(old: Old) -> None:
     old.company(1).company(2, (20, [{"entity_id": 1}]), (21, []))
     old.add("company_address", {"address_id": 7, "company_profile_id": 1})
     old.add("security_profile", {"security_profile_id": 8, "security_model_id": 21})
@@ -79,7 +79,7 @@ def test_a16_account_numbers(old: Old) -> None:
     assert seen.flags("A16") == ["model_entity 7"]
 
 
-def test_a16_made_number_that_outgrows_its_column_holds_the_entity(old: Old) -> None:
+def test_a16_a_made_number_too_long_for_its_column_holds_the_entity(old: Old) -> None:
     seen = old.company(1, (10, [{"entity_id": 1}, {"entity_id": -(2**63)}])).expected()
     assert seen.held() == {"model_entity -9223372036854775808": "UNREADABLE_VALUE"}
 
@@ -161,7 +161,7 @@ def test_b12_locked_for_company_status(old: Old) -> None:
     assert seen.flags("B12") == ["portal_user 2"]
 
 
-def test_b15_names_that_are_no_email(old: Old) -> None:
+def test_b15_names_that_are_not_email_addresses(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]))
     names = ["nobody", "a@", "@b", "a@b@c", "a b@c", "a@b\u2003c", None, "ok@b", " ok2@b\t"]
     for user, name in enumerate(names, 1):

@@ -40,7 +40,7 @@ def test_e3_e7_e10_answers(old: Old) -> None:
     assert (5, "UNKNOWN(5)", True) in seen.rows("profile_question", "question_id", "question_text", "stub")
 
 
-def test_e8_texts_that_no_target_can_hold(old: Old) -> None:
+def test_e8_texts_that_no_target_can_store(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]))
     old.add("internal_note", {"note_id": 1, "company_profile_id": 1, "note_type_cd": "x", "note_text": "a\0b"})
     old.db["P2"].execute("UPDATE internal_note SET note_text = 'a' || char(0) || 'b'")
@@ -63,7 +63,7 @@ def test_e14_due_dates_inside_the_freeze(old: Old) -> None:
 # F, G, H ----------------------------------------------------------------------------------------------------------------
 
 
-def test_f2_validation_of_a_profile_and_what_hangs_on_it(old: Old) -> None:
+def test_f2_validation_of_a_profile_with_its_dependents(old: Old) -> None:
     old.company(1, (10, [{"entity_id": 1}]), (11, [{"entity_id": 2}]))
     old.add("validation", {"validation_id": 1, "company_profile_id": 1}, {"validation_id": 2, "company_profile_id": 1, "entity_id": 2})
     old.add(

@@ -18,24 +18,24 @@ from etl.reconcile.engine.cells import UNREADABLE, Extreme, Text, extreme, reada
 from etl.reconcile.engine.spec import Column
 from etl.reconcile.errors import ReconcileError
 from etl.reconcile.verifier import open_database
-from tests.verifier.test_reconcile_minted import SCHEMA, SPEC, Minted, minted_in
+from tests.verifier.test_reconcile_store import SCHEMA, SPEC, WrittenStore, written_store_in
 
 psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")
-def minted(tmp_path_factory: pytest.TempPathFactory) -> Minted:
-    return minted_in(tmp_path_factory.mktemp("minted"))
+def written_store(tmp_path_factory: pytest.TempPathFactory) -> WrittenStore:
+    return written_store_in(tmp_path_factory.mktemp("written"))
 
 
 @pytest.fixture
-def store(postgres: str, minted: Minted) -> Iterator[tuple[str, Any]]:
-    """The minted store, moved to PostgreSQL; its URL, and a connection that may change it."""
+def store(postgres: str, written_store: WrittenStore) -> Iterator[tuple[str, Any]]:
+    """The written store, moved to PostgreSQL; its URL, and a connection that may change it."""
     name = f"store_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
         url = make_url(postgres).set(database=name).render_as_string(hide_password=False)
-        lite = sqlite3.connect(minted.target.removeprefix("sqlite:///"))
+        lite = sqlite3.connect(written_store.target.removeprefix("sqlite:///"))
         with psycopg.connect(url, autocommit=True) as great:
             great.execute(SCHEMA.read_text(encoding="utf-8"))
             great.execute("SET session_replication_role = replica")  # rows in any order: keys are not looked at yet
@@ -49,15 +49,15 @@ def store(postgres: str, minted: Minted) -> Iterator[tuple[str, Any]]:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_same_store_on_postgresql_is_equal_and_a_changed_one_is_not(store: tuple[str, Any], minted: Minted) -> None:
+def test_the_same_store_on_postgresql_is_equal_and_a_changed_one_is_not(store: tuple[str, Any], written_store: WrittenStore) -> None:
     url, great = store
-    place = minted.place
-    assert reconcile(place.source, place.tc, str(place.files), url, minted.objects).differences.rows() == []
+    old = written_store.old
+    assert reconcile(old.source, old.tc, str(old.files), url, written_store.objects).differences.rows() == []
     great.execute("UPDATE profile_response SET modified_at = modified_at + interval '1 microsecond' WHERE legacy_key = '101'")
     great.execute("UPDATE entity_account SET trade_visible = NOT trade_visible WHERE legacy_entity_id = 101")
     great.execute("UPDATE security_profile SET due_dt = 'infinity' WHERE legacy_key = '101'")
     great.execute("DELETE FROM event_account WHERE account_id = (SELECT account_id FROM entity_account WHERE legacy_entity_id = 101)")
-    result = reconcile(place.source, place.tc, str(place.files), url, minted.objects)
+    result = reconcile(old.source, old.tc, str(old.files), url, written_store.objects)
     found = {(d["table"], d["kind"], d["column"]) for d in result.differences.to_dicts()}
     assert found == {
         ("profile_response", "changed", "modified_at"),
@@ -128,7 +128,7 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
         db.execute(f"DROP TABLE {name}")
 
 
-def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_coming(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_X2_an_out_of_range_date_is_looked_up_while_a_large_table_is_read(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 1 << 10)
     name = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(postgres, autocommit=True) as db:
@@ -165,13 +165,13 @@ def test_X2_a_far_day_is_looked_up_while_the_rest_of_a_large_table_is_still_comi
         ("timestamp", "10000-01-01T00:00:00"),
     ],
 )
-def test_X2_no_other_text_is_one_of_those_far_days(kind: str, text: str) -> None:
+def test_X2_no_other_text_is_taken_for_an_out_of_range_date(kind: str, text: str) -> None:
     """Else a store that says another text would count as equal."""
     assert readable(text, Column("c", kind)) is UNREADABLE
     assert extreme(text, Column("c", kind)) is UNREADABLE
 
 
-def test_no_password_in_what_is_said() -> None:
+def test_no_message_contains_a_password() -> None:
     with pytest.raises(ReconcileError) as error:
         open_database("postgresql://somebody:canary-word@127.0.0.1:1/nowhere?password=canary-word")
     assert "canary" not in f"{error.value} {error.value.next_step} {error.value.__cause__}"

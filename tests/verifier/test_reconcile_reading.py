@@ -52,7 +52,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("driver", [True, False], ids=["arrow", "rows"])
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_settled_and_odd_rows_whatever_the_batch_and_the_driver(
+def test_regular_and_odd_rows_are_the_same_for_any_batch_size_and_driver(
     path: Path, size: int, driver: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "_BATCH", {"binary": size})
@@ -71,7 +71,7 @@ def test_settled_and_odd_rows_whatever_the_batch_and_the_driver(
     database.close()
 
 
-def test_a_blob_is_told_from_a_text(path: Path) -> None:
+def test_a_blob_is_distinguished_from_a_text(path: Path) -> None:
     database = SqliteDatabase(path)
     [(_, (text, blob))] = database.rows("t", ["b", "x"], [5])
     assert type(text) is Text
@@ -91,7 +91,7 @@ TEXTS = st.one_of(
 
 
 @given(st.lists(st.one_of(st.none(), TEXTS), min_size=1, max_size=20))
-def test_whole_columns_of_dates_say_what_single_values_say(texts: list[str | None]) -> None:
+def test_typed_columns_of_dates_equal_typed_single_values(texts: list[str | None]) -> None:
     array = pl.Series(texts, dtype=pl.String).to_arrow(compat_level=pl.CompatLevel.oldest()).cast("string")
     for kind in ("date", "timestamp"):
         column = Column("d", kind)
@@ -102,7 +102,7 @@ def test_whole_columns_of_dates_say_what_single_values_say(texts: list[str | Non
 
 
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=12), st.text(max_size=12).map(str.encode)), min_size=1, max_size=20))
-def test_texts_are_settled_only_where_they_are_clean_and_fit(raws: list[bytes | None]) -> None:
+def test_texts_are_accepted_only_if_valid_and_short_enough(raws: list[bytes | None]) -> None:
     array = pl.Series(raws, dtype=pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest()).cast("binary")
     column = Column("b", "text", 5)
     series, odd = typed(array, column, exact=False)
@@ -124,7 +124,7 @@ def test_reading_changes_no_byte_and_creates_no_file(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["old.sqlite"]
 
 
-def test_one_snapshot_while_another_writes(path: Path) -> None:
+def test_a_snapshot_is_stable_while_another_session_writes(path: Path) -> None:
     writer = sqlite3.connect(path)
     writer.execute("PRAGMA journal_mode = WAL")
     database = SqliteDatabase(path)
@@ -136,7 +136,7 @@ def test_one_snapshot_while_another_writes(path: Path) -> None:
     writer.close()
 
 
-def test_contents_are_hashed_whatever_their_size(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_contents_of_any_size_are_hashed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "CHUNK_BYTES", 2)
     db = sqlite3.connect(path)
     db.execute("UPDATE t SET x = ? WHERE a = 1", (b"larger than a piece",))
@@ -153,7 +153,7 @@ def test_contents_are_hashed_whatever_their_size(path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("content", [None, b"", b"this is no database at all, however long it may be" * 30])
-def test_what_is_no_database_is_said_so(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "old.sqlite"
     if content is not None:
         path.write_bytes(content)
@@ -172,7 +172,7 @@ def test_locators_lead_back_to_their_rows(path: Path) -> None:
     database.close()
 
 
-def test_an_object_is_a_file_inside_of_the_store_and_nothing_else(tmp_path: Path) -> None:
+def test_only_regular_files_inside_the_store_are_objects(tmp_path: Path) -> None:
     store, outside = tmp_path / "store", tmp_path / "outside"
     (store / "ab").mkdir(parents=True)
     outside.mkdir()

@@ -1,4 +1,4 @@
-"""The verifier's own reading of the mapping files; and the files themselves held against the contract, column by column."""
+"""The verifier's reader of the mapping files; and the files compared with the contract, column by column."""
 
 import shutil
 import sqlite3
@@ -55,7 +55,7 @@ RENAMED = {
 }
 
 
-def test_every_value_keeps_its_name_or_gets_the_one_of_the_contract() -> None:
+def test_column_names_are_those_of_the_contract() -> None:
     for (_, table), mapping in SPEC.mappings.items():
         for into in mapping.into:
             renamed = RENAMED.get((table, into.table), {})
@@ -67,16 +67,16 @@ def test_every_value_keeps_its_name_or_gets_the_one_of_the_contract() -> None:
                     )
 
 
-def test_every_column_of_the_store_is_fed() -> None:
+def test_every_column_of_the_store_has_a_source() -> None:
     made = {"stored_object", "migration_run", "migration_holding", "migration_exception"}
     for table in SPEC.target.values():
         fed = {c for mapping in SPEC.mappings.values() for into in mapping.into if into.table == table.name for c in into.columns}
         assert fed == set(table.columns) or table.name in made, f"{table.name}: {set(table.columns) ^ fed}"
 
 
-def test_the_verifier_knows_every_rule_that_the_mappings_call_for(tmp_path: Path) -> None:
-    place = write_cast(tmp_path)
-    sources = {"P2": Source(SPEC, "P2", SqliteDatabase(Path(place.source.removeprefix("sqlite:///"))))}
+def test_the_verifier_implements_every_rule_of_the_mappings(tmp_path: Path) -> None:
+    old = write_cast(tmp_path)
+    sources = {"P2": Source(SPEC, "P2", SqliteDatabase(Path(old.source.removeprefix("sqlite:///"))))}
     assert Expected(ExpectedState(SPEC, sources, None, None, None)).unread() == {}
 
 
@@ -119,8 +119,8 @@ legacy_key       = { legacy_key = true }
 """,
         encoding="utf-8",
     )
-    place = write_cast(tmp_path / "legacy")
-    path = Path(place.source.removeprefix("sqlite:///"))
+    written = write_cast(tmp_path / "legacy")
+    path = Path(written.source.removeprefix("sqlite:///"))
     db = sqlite3.connect(path, isolation_level=None)
     db.execute(old)
     db.executemany(
@@ -149,7 +149,7 @@ legacy_key       = { legacy_key = true }
 
 
 @pytest.mark.parametrize("text", ['[[into]]\ntable = "login"\nper = "once"\n[into.columns]\nlogin_id = { magic = true }\n'])
-def test_words_that_it_does_not_know_are_errors(tmp_path: Path, text: str) -> None:
+def test_unknown_words_are_errors(tmp_path: Path, text: str) -> None:
     folder = tmp_path / "mappings"
     shutil.copytree(MAPPINGS, folder)
     (folder / "portal2" / "message.toml").write_text(text, encoding="utf-8")

@@ -30,7 +30,7 @@ class FolderSource:
     def __init__(self, url: str, name: str) -> None:
         self.folder, self._name = Path(url.removeprefix("folder:")), name
         self.delimiter, self.encoding = ",", "utf-8"
-        self._place: tempfile.TemporaryDirectory[str] | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
         self._types: dict[str, dict[str, str]] = {}
         self._found: list[FileTable] = []
         self._unusable: FilesWrong | None = None
@@ -59,8 +59,8 @@ class FolderSource:
     @cached_property
     def inner(self) -> SqliteSource:
         """Returns the private SQLite copy, made at the first call and removed by `close`; raises FilesWrong with every file that is not a table."""
-        self._place = tempfile.TemporaryDirectory(prefix="portal-migrate-")
-        file = Path(self._place.name) / "files.sqlite"
+        self._scratch = tempfile.TemporaryDirectory(prefix="portal-migrate-")
+        file = Path(self._scratch.name) / "files.sqlite"
         with closing(sqlite3.connect(file, isolation_level=None)) as copy:
             copy.execute("PRAGMA journal_mode = off")
             copy.execute("PRAGMA synchronous = off")
@@ -89,7 +89,7 @@ class FolderSource:
         tables = self.inner.shapes()
         return {name: self._types.get(name, columns) for name, columns in tables.items()}
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -111,7 +111,7 @@ class FolderSource:
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         return self.inner.contents(mapping, column)
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         """Returns the SHA-256 of every file, taken before the copy is made: a later change of a file differs from it."""
         found = []
         for file in sorted({table.file for table in self.files}):
@@ -119,8 +119,8 @@ class FolderSource:
                 found.append(f"{hashlib.file_digest(stream, 'sha256').hexdigest()}  {file.name}")
         return "\n".join(found)
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
-        before, now = set(mark.splitlines()), set(self.mark().splitlines())
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
+        before, now = set(freeze_mark.splitlines()), set(self.freeze_mark().splitlines())
         names = {line.partition("  ")[2] for line in before ^ now}
         return SourceChange([table.name for table in self.files if table.file.name in names] or sorted(names), "the files' digests")
 
@@ -137,8 +137,8 @@ class FolderSource:
     def close(self) -> None:
         if "inner" in self.__dict__:
             self.inner.close()
-        if self._place is not None:
-            self._place.cleanup()
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Files as tables: CSV and TSV, Parquet, sheets of workbooks. A file that is not a table is refused by name, with the place, what was found and expected."""
+"""Files as tables: CSV and TSV, Parquet, sheets of workbooks. A file that is not a table is refused by name, with the location, what was found and expected."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHOWN = 10  # cells of one workbook in a message
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # a character that XML does not allow
 
 
-def tables_in(folder: Path, place: str) -> list[FileTable]:
+def tables_in(folder: Path, option: str) -> list[FileTable]:
     """Returns the tables of a folder; raises FilesWrong with every file that is not one, and where two have one name."""
     if not folder.is_dir():
-        raise MigrationError(f"{place}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
+        raise MigrationError(f"{option}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
     found: list[FileTable] = []
     wrong: list[FileProblem] = []
     for file in sorted(folder.iterdir()):
@@ -46,7 +46,7 @@ def tables_in(folder: Path, place: str) -> list[FileTable]:
         raise FilesWrong(wrong)
     if not found:
         raise MigrationError(
-            f"{place}: {folder} has no files of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
+            f"{option}: {folder} has no files of the kinds {', '.join(ENDINGS)}.", "Give the folder with the exported files."
         )
     return found
 

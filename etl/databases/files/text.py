@@ -70,8 +70,8 @@ def _lines(table: FileTable, delimiter: str, encoding: str) -> Iterator[tuple[in
                 yield number, fields
                 number = reader.line_num + 1
         except UnicodeError:
-            place = f"line {_undecodable(table, encoding):,}"
-            raise refused(table, place, f"bytes that are not {encoding}", "that encoding, or the file's under [csv] encoding") from None
+            location = f"line {_undecodable(table, encoding):,}"
+            raise refused(table, location, f"bytes that are not {encoding}", "that encoding, or the file's under [csv] encoding") from None
         except csv.Error as error:
             raise refused(table, f"line {number:,}", f"text that is not valid CSV ({error})", "CSV as defined by RFC 4180") from None
 

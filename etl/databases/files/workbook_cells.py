@@ -47,10 +47,10 @@ def shown_number(value: float, form: str) -> str | None:
         return None
     if form == PLAIN:
         return str(int(exact)) if whole else format(exact.normalize(), "f")
-    places = len(form.partition(".")[2])
-    if exact != round(exact, places):
+    decimals = len(form.partition(".")[2])
+    if exact != round(exact, decimals):
         return None
-    return f"{int(exact):0{len(form) + (exact < 0)}d}" if places == 0 else f"{exact:.{places}f}"
+    return f"{int(exact):0{len(form) + (exact < 0)}d}" if decimals == 0 else f"{exact:.{decimals}f}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A table in a file, its column names, and what makes a file of a folder unusable: all of it in one answer, each with file, place, found and expected."""
+"""A table in a file, its column names, and what makes a file of a folder unusable: all of it in one answer, each with file, location, found and expected."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class FileTable:
 
 @dataclass(frozen=True)
 class FileProblem:
-    """One error: the file, the place in it (may be empty), what was found and what was expected."""
+    """One error: the file, the location in it (may be empty), what was found and what was expected."""
 
     file: str
-    place: str
+    location: str
     found: str
     expected: str
 
     def __str__(self) -> str:
-        where = f"{self.file}: {self.place}" if self.place else self.file
+        where = f"{self.file}: {self.location}" if self.location else self.file
         return f"{where}: found {self.found}, expected {self.expected}"
 
 
@@ -55,9 +55,9 @@ class FilesWrong(MigrationError):
         )
 
 
-def refused(table: FileTable, place: str, found: str, expected: str) -> FilesWrong:
+def refused(table: FileTable, location: str, found: str, expected: str) -> FilesWrong:
     """Returns the error of that table's file."""
-    return FilesWrong([FileProblem(str(table), place, found, expected)])
+    return FilesWrong([FileProblem(str(table), location, found, expected)])
 
 
 def columns_of(table: FileTable, head: Sequence[str]) -> dict[str, str]:

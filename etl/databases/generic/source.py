@@ -90,7 +90,7 @@ class PortableSource:
         except sa.exc.DBAPIError:
             return {}  # a relation that the role may not read, or a broken view: a mapping that names it gets the message about missing columns
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return self._views
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -158,7 +158,7 @@ class PortableSource:
         wanted = list(dict.fromkeys([*mapping.key, *every, *names]))
         padded = [name in self._filled(mapping.table) for name in wanted]
         found = [list(map(_cell, row, padded)) for fetched in self._rows(mapping, wanted, rows) for row in fetched]
-        at = {name: place for place, name in enumerate(wanted)}
+        at = {name: position for position, name in enumerate(wanted)}
         found.sort(key=lambda row: [_rank(row[at[name]]) for name in (*mapping.key, *every)])
         cells: dict[str, list[Cell]] = {name: [row[at[name]] for row in found] for name in wanted}
         whole = typed(mapping, {name: cells[name] for name in names}, len(found))
@@ -191,10 +191,10 @@ class PortableSource:
                         iter([bytes(content) if not isinstance(content, str) else content.encode()]),
                     )
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         return ""
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         changed = [table for table, rows in read.items() if self.count(table) != rows]
         return SourceChange(changed or None, "rows counted" if changed else "every row was read again and compared")
 

@@ -44,8 +44,8 @@ def differences(session: Session, schema: Schema) -> list[str]:
 
 def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:
     """Returns whether the view equals the one that this statement creates, both as the server writes them; `whole`: the tables have all columns."""
-    place = session.execute("SELECT to_regclass(%s)::oid", (quoted(name),)).fetchone()
-    there = session.execute("SELECT pg_get_viewdef(%s, true)", (place[0],)).fetchone() if place and place[0] else None
+    found = session.execute("SELECT to_regclass(%s)::oid", (quoted(name),)).fetchone()
+    there = session.execute("SELECT pg_get_viewdef(%s, true)", (found[0],)).fetchone() if found and found[0] else None
     if there is None or not whole:  # the contract's view cannot be created on tables that lack columns, so the existing one differs
         return False
     begun = session.info.transaction_status == TransactionStatus.INTRANS

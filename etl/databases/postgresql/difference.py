@@ -85,15 +85,15 @@ def _keys_of(table: Table) -> Table:
 
 def _sent(session: Session, table: Table, what: str, rows: pa.Table) -> str:
     """Returns the name of a staging table with these rows, created in this transaction; `_sweep` removes such tables."""
-    place = quoted(f"{STAGED}{what}{table.name}")
+    staged = quoted(f"{STAGED}{what}{table.name}")
     names = ", ".join(quoted(column.name) for column in table.columns)
     with safe_errors("--target", f"loading {table.name}"):
         session.execute(create(table, f"{STAGED}{what}{table.name}", None)[0].encode())
-        with session.cursor() as cursor, cursor.copy(f"COPY {place} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
+        with session.cursor() as cursor, cursor.copy(f"COPY {staged} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
             for content, _ in encoded(table, iter([rows] if len(rows) else [])):
                 copy.write(content)
-        session.execute(f"ANALYZE {place}".encode())
-    return place
+        session.execute(f"ANALYZE {staged}".encode())
+    return staged
 
 
 def _as_sent(session: Session, table: Table, found: Difference) -> bool:

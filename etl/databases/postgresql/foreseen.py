@@ -8,13 +8,13 @@ from typing import Any
 import psycopg
 
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
-from etl.databases.postgresql.merge import differs, marks_of, same
+from etl.databases.postgresql.merge import differs, same, store_state_of
 from etl.databases.postgresql.staging import OF_THE_RUN, create, encoded
 from etl.databases.target import RUN_COLUMNS, Change, Foreknown, Rows, RunRecord, in_reference_order, run_record
 from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
-_PLACE = "migration_foreseen__"
+_PREFIX = "migration_foreseen__"
 
 
 def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows, known: Foreknown) -> list[Change]:
@@ -30,7 +30,7 @@ def would_change(url: str, schema: Schema, sizes: Mapping[str, int], rows: Rows,
             session.execute("SET LOCAL enable_nestloop = off")
             existing = shapes(session)
             found = known(record) if (record := _in_force(session, existing)) is not None else None
-            if found is not None and found.marks == marks_of(session, schema):
+            if found is not None and found.store_state == store_state_of(session, schema):
                 return found.changes(tables)
             there = {table.name: _rows(session, table.name) if table.name in existing else 0 for table in tables}
             return [
@@ -61,20 +61,20 @@ def _rows(session: Session, table: str) -> int:
 
 def _compared(session: Session, table: Table, rows: Rows) -> Change:
     """Returns the changes of one table, compared by key and column by column as in the merge; the sent rows are removed afterwards."""
-    place = quoted(_PLACE + table.name)
+    relation = quoted(_PREFIX + table.name)
     (temporary,) = session.execute("SELECT has_database_privilege(current_database(), 'TEMP')").fetchone() or (False,)
-    made = create(table, _PLACE + table.name, None)[0]
+    made = create(table, _PREFIX + table.name, None)[0]
     session.execute(made.replace("CREATE TABLE", f"CREATE {'TEMPORARY' if temporary else 'UNLOGGED'} TABLE", 1).encode())
     names = ", ".join(quoted(column.name) for column in table.columns)
-    with session.cursor() as cursor, cursor.copy(f"COPY {place} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
+    with session.cursor() as cursor, cursor.copy(f"COPY {relation} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
         for content, _ in encoded(table, rows(table)):
             copy.write(content)
-    session.execute(f"ANALYZE {place}".encode())
+    session.execute(f"ANALYZE {relation}".encode())
     first, real = quoted(table.key[0]), quoted(table.name)
     counted = (
         f"SELECT count(*) FILTER (WHERE r.{first} IS NULL), count(*) FILTER (WHERE r.{first} = s.{first} AND ({differs(table)})),"
-        f" count(*) FILTER (WHERE s.{first} IS NULL) FROM {place} s FULL JOIN {real} r ON {same(table, 's', 'r')}"
+        f" count(*) FILTER (WHERE s.{first} IS NULL) FROM {relation} s FULL JOIN {real} r ON {same(table, 's', 'r')}"
     )
     inserted, updated, removed = session.execute(counted.encode()).fetchone() or (0, 0, 0)
-    session.execute(f"DROP TABLE {place}".encode())
+    session.execute(f"DROP TABLE {relation}".encode())
     return Change(table.name, inserted, updated, removed)

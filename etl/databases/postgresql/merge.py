@@ -234,7 +234,7 @@ def differs(table: Table) -> str:
     return " OR ".join(f"s.{c} IS DISTINCT FROM r.{c}" for c in others) or "false"
 
 
-def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, str]:
+def store_state_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, str]:
     """Returns, by table, a digest of its columns' numbers, the transactions that wrote its rows and the number of rows of each.
 
     Every later write changes it. A column that is dropped and added again, or that swaps its name with another, changes values without writing a row.
@@ -242,9 +242,9 @@ def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, st
     found = {}
     for name in schema.tables:
         if name != OF_THE_RUN:
-            place = quoted(prefix + name)
-            wrote = f"SELECT xmin AS by, count(*) AS rows FROM {place} GROUP BY 1"
-            every = f"SELECT '{place}'::regclass::oid::text, coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
+            relation = quoted(prefix + name)
+            wrote = f"SELECT xmin AS by, count(*) AS rows FROM {relation} GROUP BY 1"
+            every = f"SELECT '{relation}'::regclass::oid::text, coalesce(string_agg(' ' || by || ':' || rows, '' ORDER BY by::text), '') FROM ({wrote}) t"
             with safe_errors("--target", "reading"):
                 number, written = session.execute(every.encode()).fetchone() or ("", "")
                 columns = session.execute(_COLUMNS, (number,)).fetchall()
@@ -252,6 +252,6 @@ def marks_of(session: Session, schema: Schema, prefix: str = "") -> dict[str, st
     return found
 
 
-def rows_by(marks: Mapping[str, str]) -> dict[str, int]:
+def rows_by(store_state: Mapping[str, str]) -> dict[str, int]:
     """Returns the number of rows by table."""
-    return {name: sum(int(wrote.rpartition(":")[2]) for wrote in mark.split()[1:]) for name, mark in marks.items()}
+    return {name: sum(int(wrote.rpartition(":")[2]) for wrote in state.split()[1:]) for name, state in store_state.items()}

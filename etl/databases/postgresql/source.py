@@ -12,14 +12,13 @@ from typing import Any, Self
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 import psycopg
 import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 from etl.databases import WHOLE, Batch, KeyRange, Relation, SourceChange
+from etl.databases.postgresql.arrow_typed import typed_batch
 from etl.databases.postgresql.catalogue import conditions, identities, kinds, parents, replaced, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
     HIDDEN,
@@ -37,14 +36,14 @@ from etl.databases.postgresql.connection import (
     safe_errors,
     state_of,
 )
-from etl.databases.postgresql.key_sql import key_parts, keys_of, order_of, within_range
+from etl.databases.postgresql.key_sql import key_parts, order_of, within_range
 from etl.databases.postgresql.row_versions import relation, versions_query
 from etl.databases.postgresql.writers import writers
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
-from etl.domain.typed_values import HELD, INFINITE_DAY, INFINITE_MOMENT, InvalidText, Oddity, Typed, exact_bytes, readable
+from etl.domain.typed_values import HELD, Typed, exact_bytes, readable
 from etl.errors import Busy, MigrationError, Refused
 from mappings.model import TableMapping
 from mappings.schema import Column
@@ -52,9 +51,6 @@ from mappings.schema import Column
 _SMALL = 8 << 20  # bytes: documents up to this size are read whole, larger ones in chunks
 _CHUNK_BYTES = 4 << 20
 _KEYS_TOGETHER = 2_000  # keys in one statement
-# ADBC adds the distance from 1970 to 2000 to PostgreSQL's infinities, and the sum overflows: these are the results.
-_WRAPPED_DAYS = {-2147472692: INFINITE_DAY[1], -2147472691: INFINITE_DAY[0]}
-_WRAPPED_MOMENTS = {-9222425352054775809: INFINITE_MOMENT[1], -9222425352054775808: INFINITE_MOMENT[0]}
 
 
 class PostgresSource:
@@ -116,7 +112,7 @@ class PostgresSource:
     def shapes(self) -> dict[str, dict[str, str]]:
         return self._shape
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return self._kinds
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
@@ -171,9 +167,9 @@ class PostgresSource:
         return [KeyRange(first, last) for first, last in pairwise(bounds)]
 
     def within(self, cut: KeyRange) -> Self:
-        stretch = copy(self)
-        stretch._cut = cut
-        return stretch
+        ranged = copy(self)
+        ranged._cut = cut
+        return ranged
 
     def read(self, mapping: TableMapping, rows: int, without: frozenset[str] = frozenset()) -> Iterator[Batch]:
         columns = [column for column in mapping.columns if column.name not in without]
@@ -190,13 +186,13 @@ class PostgresSource:
             # Batches by number of rows, independent of the driver's batches: the stage files must not depend on them.
             while count + batch.num_rows >= rows:
                 part = batch.slice(0, rows - count)
-                yield self._typed(mapping, columns, [*waiting, part])
+                yield typed_batch(mapping, columns, [*waiting, part], self._trusted_text)
                 batch, waiting, count = batch.slice(part.num_rows), [], 0
             if batch.num_rows:
                 waiting.append(batch)
                 count += batch.num_rows
         if count:
-            yield self._typed(mapping, columns, waiting)
+            yield typed_batch(mapping, columns, waiting, self._trusted_text)
 
     def _has_odd_keys(self, mapping: TableMapping) -> bool:
         """Returns whether a key is NULL or occurs twice: in a table without its primary key, or with children that have other keys (fine print 63)."""
@@ -223,7 +219,7 @@ class PostgresSource:
         )
         if not batches:
             return
-        whole = self._typed(mapping, columns, batches).typed
+        whole = typed_batch(mapping, columns, batches, self._trusted_text).typed
         texts = [column.to_list() for column in key_parts(mapping, whole)]
         parts = list(zip(*texts, strict=True))
         for row, key in enumerate(parts):
@@ -245,56 +241,6 @@ class PostgresSource:
         columns = [mapping.shape.by_name[name] for name in mapping.key]
         columns += sorted(mapping.columns, key=lambda column: column.family == "binary")
         return ", ".join(f"{part} NULLS FIRST" for part in self._ordered(mapping, columns))
-
-    def _typed(self, mapping: TableMapping, columns: list[Column], batches: list[pa.RecordBatch]) -> Batch:
-        table = pa.Table.from_batches(batches)
-        batch = Typed(mark=np.zeros(table.num_rows, np.uint8))
-        for column in columns:
-            series, bad = self._column(batch, column, table[column.name])
-            batch.columns[column.name] = series
-            if bad is not None and bad.any():
-                batch.mark[bad] = np.maximum(batch.mark[bad], HELD if column.name in mapping.decisive else 1)
-            if column.name in mapping.never_null and series.null_count():
-                batch.mark[series.is_null().to_numpy()] = HELD
-        return Batch(batch, keys_of(mapping, batch))
-
-    def _column(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
-        match column.family:
-            case "text":
-                return self._text(batch, column, values)
-            case "integer":
-                series = pl.Series(column.name, values, dtype=pl.Int64)
-                if column.sql_type == "BIGINT":
-                    return series, None
-                outside = ((series < -(2**31)) | (series >= 2**31)).fill_null(False)
-                batch.oddities += [Oddity(int(row), column.name, series[int(row)], True) for row in np.flatnonzero(outside.to_numpy())]
-                return series.set(outside, None), outside.to_numpy()
-            case "date":
-                return _unwrapped(pl.Series(column.name, values.cast(pa.int32()), dtype=pl.Int32), _WRAPPED_DAYS).cast(pl.Date), None
-            case "timestamp":
-                return _unwrapped(pl.Series(column.name, values.cast(pa.int64()), dtype=pl.Int64), _WRAPPED_MOMENTS).cast(
-                    pl.Datetime("us")
-                ), None
-        return pl.Series(column.name, values, dtype=pl.Binary), None
-
-    def _text(self, batch: Typed, column: Column, values: pa.ChunkedArray) -> tuple[pl.Series, npt.NDArray[np.bool_] | None]:
-        if self._trusted_text:
-            series = pl.Series(column.name, values, dtype=pl.String)
-        else:  # SQL_ASCII stores any bytes (E8)
-            exact = values.cast(pa.binary()).to_pylist()
-            texts = [None if cell is None else readable(cell) for cell in exact]
-            odd = [
-                row
-                for row, (cell, text) in enumerate(zip(exact, texts, strict=True))
-                if cell is not None and text is not None and text.encode() != cell
-            ]
-            batch.texts += [InvalidText(row, column.name, exact[row]) for row in odd]
-            series = pl.Series(column.name, texts, dtype=pl.String)
-        if column.length is None or not len(series) or (series.str.len_bytes().max() or 0) <= column.length:  # type: ignore[operator]  # an int, or None
-            return series, None
-        long = (series.str.len_chars() > column.length).fill_null(False)
-        batch.oddities += [Oddity(int(row), column.name, series[int(row)], True) for row in np.flatnonzero(long.to_numpy())]
-        return series.to_frame().select(pl.when(~long).then(pl.col(column.name)).alias(column.name))[column.name], long.to_numpy()
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         yield from self._contents(mapping, column, within_range(mapping, self._cut))
@@ -320,9 +266,9 @@ class PostgresSource:
         if self._has_odd_keys(mapping):
             known = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
             batches = self._batches(f"SELECT {name} FROM {table} ORDER BY {self._careful_order(mapping)}", mapping.table)
-            for place, content in enumerate(content for batch in batches for content in batch.column(0)):
+            for position, content in enumerate(content for batch in batches for content in batch.column(0)):
                 if content.is_valid:
-                    yield known[place], iter([exact_bytes(content.as_py())])
+                    yield known[position], iter([exact_bytes(content.as_py())])
             return
         listed, order = ", ".join(keys), order_of(mapping)
         with safe_errors(self.name, f"reading {mapping.table}"):
@@ -346,15 +292,15 @@ class PostgresSource:
                 row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, *key)).fetchone()
             yield exact_bytes(row[0]) if row else b""
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         with safe_errors(self.name, "reading the snapshot"):
             row = self._session.execute("SELECT pg_current_snapshot()::text").fetchone()
             return f"{row[0] if row else ''} {json.dumps(identities(self._session), separators=(',', ':'))}"
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         """Returns tables with rows that the recorded snapshot could not see, or with fewer rows: inserted, updated, deleted since."""
-        snapshot, _, told = mark.partition(" ")
-        is_now, _, tells = self.mark().partition(" ")
+        snapshot, _, told = freeze_mark.partition(" ")
+        is_now, _, tells = self.freeze_mark().partition(" ")
         (_, now, _), (_, then, running) = is_now.split(":"), snapshot.split(":")
         # Rows of a view have no transaction number, and those of a foreign table have numbers of another server.
         unknown = tuple(table for table in read if self._kinds.get(table) in ("view", "materialized view", "foreign table"))
@@ -441,10 +387,3 @@ _INVISIBLE = (
     f"xmin::text::numeric > 2 AND NOT pg_visible_in_snapshot(({_EPOCH} + xmin::text::numeric)::text::xid8, %(snapshot)s::pg_snapshot)"
     " AND age(xmin) < 1000000000"
 )
-
-
-def _unwrapped(numbers: pl.Series, wrapped: dict[int, int]) -> pl.Series:
-    low = numbers.min()
-    if low is None or int(str(low)) > max(wrapped):
-        return numbers
-    return numbers.replace(wrapped)

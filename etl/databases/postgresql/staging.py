@@ -87,8 +87,8 @@ def _fill(
     wrote: dict[str, str],
 ) -> None:
     """Creates one staging table with all rows, keys and statistics, or leaves none."""
-    place = STAGED + table.name
-    first, *keys = create(table, place, taken)
+    staged = STAGED + table.name
+    first, *keys = create(table, staged, taken)
     names = ", ".join(quoted(column.name) for column in table.columns)
     session = idle.get()
     try:
@@ -96,7 +96,7 @@ def _fill(
             session.execute("BEGIN")
             session.execute(first.encode())
             # FREEZE, because this transaction created the table: its first reader need not write to every page.
-            copy_in = f"COPY {quoted(place)} ({names}) FROM STDIN (FORMAT binary, FREEZE)"
+            copy_in = f"COPY {quoted(staged)} ({names}) FROM STDIN (FORMAT binary, FREEZE)"
             sent = 0
             with session.cursor() as cursor, cursor.copy(copy_in.encode()) as copy:
                 for content, count in prefetch(encoded(table, rows(table))):
@@ -105,7 +105,7 @@ def _fill(
                     tell(count)
             (by,) = session.execute("SELECT txid_current() % 4294967296").fetchone() or (0,)  # in the form of a row's xmin
             wrote[table.name] = f"{by}:{sent}" if sent else ""
-            for statement in (*keys, f"ANALYZE {quoted(place)}", "COMMIT"):
+            for statement in (*keys, f"ANALYZE {quoted(staged)}", "COMMIT"):
                 session.execute(statement.encode())
     except BaseException as error:
         failed.append(error)
@@ -114,12 +114,12 @@ def _fill(
         idle.put(session)  # a broken session too: the next job fails at once instead of waiting without end
 
 
-def touched(marks: dict[str, str], wrote: dict[str, str]) -> list[str]:
+def touched(store_state: dict[str, str], wrote: dict[str, str]) -> list[str]:
     """Returns the tables whose rows are not of the staging transaction, or not as many as it sent: another session wrote to the staging table.
 
-    `marks`: by table, its oid, a blank, and then the value of `stage` in `wrote`.
+    `store_state`: by table, its oid, a blank, and then the value of `stage` in `wrote`.
     """
-    return [name for name, mark in marks.items() if mark.partition(" ")[2] != wrote[name]]
+    return [name for name, state in store_state.items() if state.partition(" ")[2] != wrote[name]]
 
 
 def _made(table: Table) -> list[str]:
@@ -162,7 +162,7 @@ def hang_up(session: Session) -> None:
         line.shutdown(socket.SHUT_RDWR)
 
 
-def create(table: Table, place: str, taken: frozenset[str] | None) -> list[str]:
+def create(table: Table, staged: str, taken: frozenset[str] | None) -> list[str]:
     """Returns the statements that create the table under that name: CREATE TABLE first, then its keys.
 
     Keys have the names that follow from the table's name, except those `taken` in the schema; None: the server chooses all names.
@@ -176,7 +176,7 @@ def create(table: Table, place: str, taken: frozenset[str] | None) -> list[str]:
     columns = ", ".join(f"{quoted(c.name)} {c.sql_type}{not_null.get(c.name, '')}" for c in table.columns)
     keys = [f"{called('pkey')} PRIMARY KEY ({', '.join(map(quoted, table.key))})"]
     keys += [f"{called(*unique, 'key')} UNIQUE ({', '.join(map(quoted, unique))})" for unique in table.unique]
-    return [f"CREATE TABLE {quoted(place)} ({columns})", *(f"ALTER TABLE {quoted(place)} ADD {key}" for key in keys)]
+    return [f"CREATE TABLE {quoted(staged)} ({columns})", *(f"ALTER TABLE {quoted(staged)} ADD {key}" for key in keys)]
 
 
 def encoded(table: Table, batches: Iterator[pa.Table]) -> Iterator[tuple[bytes, int]]:

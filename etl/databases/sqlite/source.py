@@ -89,12 +89,12 @@ class SqliteSource:
             shapes[name.decode()] = {column.decode(): kind.decode().upper().removesuffix(" GENERATED ALWAYS") for column, kind in info}
         return shapes
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         views = self._execute("the catalogue", "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")
         return {name.decode(): "view" for (name,) in views}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
-        views, names = self.kinds(), {mapping.table for mapping in mapped}
+        views, names = self.relation_kinds(), {mapping.table for mapping in mapped}
         found = SourceConditions(
             list(hidden_logs(self._given)),
             [f"view {name}" for name in views if name not in names],
@@ -123,7 +123,7 @@ class SqliteSource:
     def _keeps_unique(self, mapping: TableMapping) -> bool:
         """Returns whether the file enforces unique keys; True for a table that does not exist."""
         rows = self._execute("the catalogue", "SELECT name, pk FROM pragma_table_xinfo(?)", (mapping.table,)).fetchall()
-        own = {name.decode() for name, place in rows if place}
+        own = {name.decode() for name, key_position in rows if key_position}
         if not rows or (own and own <= set(mapping.key)):
             return True
         statement = (
@@ -147,7 +147,7 @@ class SqliteSource:
         """Returns the FROM term: without indexes where their state could not be checked. A view has none."""
         if isinstance(table, Sql):
             return table.sql
-        return _quoted(table) + ("" if self._indexes_trusted or self.kinds().get(table) else " NOT INDEXED")
+        return _quoted(table) + ("" if self._indexes_trusted or self.relation_kinds().get(table) else " NOT INDEXED")
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query on the catalogue, text as `str`."""
@@ -156,7 +156,7 @@ class SqliteSource:
 
     def count(self, table: str) -> int:
         # Without indexes: a damaged index that lacks rows would count too few, and the extract compares (K9).
-        whole = "" if self.kinds().get(table) else " NOT INDEXED"
+        whole = "" if self.relation_kinds().get(table) else " NOT INDEXED"
         return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}{whole}").fetchone()[0])
 
     def bytes_in(self, table: str, column: str) -> int:
@@ -229,11 +229,11 @@ class SqliteSource:
 
     def _read_carefully(self, mapping: TableMapping, names: Sequence[str], rows: int) -> Iterator[Batch]:
         """Yields the whole table as one batch with unique keys: NULL keys numbered by position, equal texts suffixed `#2`, `#3` ..."""
-        place = self._places(mapping)
+        locator = self._locator(mapping)
         kinds = ", ".join(f"typeof({_quoted(column)})" for column in mapping.key)
         asked = self._with_blobs(mapping, names)
         listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
-        statement = f"SELECT {kinds}, {place}, {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {place}"
+        statement = f"SELECT {kinds}, {locator}, {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {locator}"
         fetched = self._execute(mapping.table, statement).fetchall()
         width = len(mapping.key) + 1
         columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(width + len(names) + len(asked))]
@@ -248,7 +248,7 @@ class SqliteSource:
         for start in range(0, len(fetched), rows):
             yield cut(whole, keys, start, start + rows)
 
-    def _places(self, mapping: TableMapping) -> str:
+    def _locator(self, mapping: TableMapping) -> str:
         """Returns the SQL for each row's position among rows of one key: its rowid, else its position in the order of all columns (fine print 61)."""
         if not self._has_no_rowid(mapping.table):
             return "rowid"
@@ -259,9 +259,9 @@ class SqliteSource:
 
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         keys = {key: text for batch in self.read(mapping, 1 << 30, frozenset({column})) for key, text in _key_pairs(mapping, batch)}
-        name, place = _quoted(column), self._places(mapping)
+        name, locator = _quoted(column), self._locator(mapping)
         if self._has_no_rowid(mapping.table):
-            statement = f"SELECT {name}, typeof({name}) FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {place}"
+            statement = f"SELECT {name}, typeof({name}) FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {locator}"
             for row, (content, kind) in enumerate(self._execute(mapping.table, statement)):
                 if kind in (b"blob", b"text"):
                     yield keys[row], iter([content])
@@ -283,7 +283,7 @@ class SqliteSource:
             while chunk := blob.read(CHUNK_BYTES):
                 yield chunk
 
-    def mark(self) -> str:
+    def freeze_mark(self) -> str:
         digest = hashlib.sha256()
         for suffix in ("", "-wal", "-journal"):
             file = self.path.with_name(self.path.name + suffix)
@@ -295,8 +295,8 @@ class SqliteSource:
         self._take_snapshot()
         return digest.hexdigest()
 
-    def changed_since(self, mark: str, read: dict[str, int]) -> SourceChange:
-        if self.mark() == mark:
+    def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
+        if self.freeze_mark() == freeze_mark:
             return SourceChange([], "the file is the same, bit by bit")
         return SourceChange(None, "the file was replaced or changed; every row was read again and compared")
 
@@ -332,7 +332,7 @@ def _is_blob(column: str) -> str:
 
 def _blobs(columns: Sequence[str], cells: Sequence[Sequence[Any]]) -> dict[str, Bools]:
     """Returns, by column, which rows hold a BLOB."""
-    return {name: np.array(marks, bool) for name, marks in zip(columns, cells, strict=True)}
+    return {name: np.array(masked, bool) for name, masked in zip(columns, cells, strict=True)}
 
 
 def _by_bytes(columns: Sequence[str]) -> str:
@@ -341,16 +341,16 @@ def _by_bytes(columns: Sequence[str]) -> str:
     return ", ".join(f"{_quoted(column)} COLLATE BINARY" for column in columns) or '"rowid"'
 
 
-def _in_order(keys: list[list[Sequence[Any]]], places: Sequence[int]) -> list[int]:
+def _in_order(keys: list[list[Sequence[Any]]], positions: Sequence[int]) -> list[int]:
     """Returns the row numbers in key order: NULL, numbers, texts, BLOBs, the last two by bytes; then by position."""
     rank = {b"null": 0, b"integer": 1, b"real": 1, b"text": 2, b"blob": 3}
     kinds, cells = keys
 
     def of(row: int) -> tuple[Any, ...]:
         parts = [(rank[kind[row]], 0 if column[row] is None else column[row]) for kind, column in zip(kinds, cells, strict=True)]
-        return (*parts, places[row])
+        return (*parts, positions[row])
 
-    return sorted(range(len(places)), key=of)
+    return sorted(range(len(positions)), key=of)
 
 
 def _key_texts(mapping: TableMapping, batch: Typed) -> list[str]:

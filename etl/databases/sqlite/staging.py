@@ -30,13 +30,13 @@ def stage(staging: Path, tables: Sequence[Table], rows: Rows) -> Generator[int, 
         for table in tables:
             names = ", ".join(quoted(column.name) for column in table.columns)
             file.execute(f"CREATE TABLE {quoted(table.name)} ({names})")  # without types: staged values are stored unchanged
-            places = ", ".join("?" * len(table.columns))
+            placeholders = ", ".join("?" * len(table.columns))
             file.execute("BEGIN")
             for batch in rows(table):
                 for first in range(0, batch.num_rows, _AT_ONCE):
                     chunk = batch.slice(first, _AT_ONCE)
                     columns = [_cells(chunk[column.name], column.family) for column in table.columns]
-                    file.executemany(f"INSERT INTO {quoted(table.name)} VALUES ({places})", zip(*columns, strict=True))
+                    file.executemany(f"INSERT INTO {quoted(table.name)} VALUES ({placeholders})", zip(*columns, strict=True))
                     yield chunk.num_rows
             file.execute("COMMIT")
 

@@ -43,13 +43,13 @@ from etl.databases.target import (
     written_meanwhile,
 )
 from etl.errors import MigrationError, Refused
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.system.interruption import interruptible
 from mappings.ddl import create_table
 from mappings.model import Mappings
 from mappings.schema import Schema, Table
 
-_PIECE = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _VERSIONS_AT, _NO_WRITE_AHEAD_LOG, _COMMITS_AT = 18, b"\1\1", 24  # in the file's header
 
 Shape = dict[str, tuple[str, bool, int]]  # by column: type, NOT NULL, position in the key
@@ -64,7 +64,7 @@ class SqliteTarget:
         if not self.path.parent.is_dir():
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
-        self._marks: dict[str, str] = {}
+        self._store_state: dict[str, str] = {}
         self._known: int | None = None  # the data version when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
@@ -121,11 +121,11 @@ class SqliteTarget:
         found = []
         for table, tags in id_tags(mappings).items():
             key = _q(mappings.target.tables[table].key[0])
-            marks = ", ".join(f"'8{tag}'" for tag in sorted(tags))
+            known_tags = ", ".join(f"'8{tag}'" for tag in sorted(tags))
             if (
                 self._exists(table)
                 and self._connection.execute(
-                    f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({marks}) LIMIT 1"
+                    f"SELECT 1 FROM main.{_q(table)} WHERE substr({key}, 15, 4) NOT IN ({known_tags}) LIMIT 1"
                 ).fetchone()
             ):
                 found.append(table)
@@ -164,7 +164,7 @@ class SqliteTarget:
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
             agree(changes)
             before = self._commits()
-        self._marks = {"file": digest} if (digest := self._digest(before)) else {}
+        self._store_state = {"file": digest} if (digest := self._digest(before)) else {}
         return changes
 
     @contextmanager
@@ -202,10 +202,10 @@ class SqliteTarget:
             if logged or after not in (None, self._commits() - 1):
                 return ""
             self._known = self._version()
-            digest, place = hashlib.sha256(), 0
-            while piece := os.pread(self._lock, _PIECE, place):
-                digest.update(piece)
-                place += len(piece)
+            digest, offset = hashlib.sha256(), 0
+            while chunk := os.pread(self._lock, _CHUNK_BYTES, offset):
+                digest.update(chunk)
+                offset += len(chunk)
             return digest.hexdigest()
         except (sqlite3.Error, OSError):  # then only a comparison can tell
             return ""
@@ -295,11 +295,11 @@ class SqliteTarget:
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
 
     @property
-    def marks(self) -> dict[str, str]:
-        return self._marks
+    def store_state(self) -> dict[str, str]:
+        return self._store_state
 
-    def unchanged_since(self, schema: Schema, marks: dict[str, str]) -> bool:
-        return bool(marks) and marks == {
+    def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
+        return bool(store_state) and store_state == {
             "file": self._digest()
         }  # a SQLite file does not record who wrote a row: either the bytes are the same, or they are not
 
@@ -308,8 +308,8 @@ class SqliteTarget:
         return [sha256 for sha256 in digests if sha256 not in known]
 
     def identity(self, objects: str) -> str:
-        place, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()
-        return f"sqlite {platform.node()} {place if root is None else os.path.relpath(place, root)}"
+        path, root = self.path.resolve(), None if bucket_of(objects) else folder_of(objects, "--objects").resolve()
+        return f"sqlite {platform.node()} {path if root is None else os.path.relpath(path, root)}"
 
     def close(self) -> None:
         if hasattr(self, "_connection"):

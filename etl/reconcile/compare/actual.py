@@ -28,7 +28,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Places:
+class RowIndex:
     """The rows of one table by the hash of their id: the row's fingerprint, and its account as an index into `entities`."""
 
     id: Hashes  # sorted
@@ -41,18 +41,18 @@ class Places:
         if not len(self.id):
             return np.zeros(len(ids), np.int64), np.zeros(len(ids), np.bool_)
         wanted = ids.hash(0).to_numpy()
-        place = np.minimum(np.searchsorted(self.id, wanted), len(self.id) - 1)
-        return place, (self.id[place] == wanted) & ids.is_not_null().to_numpy()
+        position = np.minimum(np.searchsorted(self.id, wanted), len(self.id) - 1)
+        return position, (self.id[position] == wanted) & ids.is_not_null().to_numpy()
 
-    def rows(self, place: Ints, there: Mask) -> pl.Series:
+    def rows(self, position: Ints, there: Mask) -> pl.Series:
         """Returns the fingerprints (UInt64) of the rows at these indexes; null where `there` is false."""
-        return _where(there, self.row[place]) if len(self.id) else _nothing(len(place), pl.UInt64)
+        return _where(there, self.row[position]) if len(self.id) else _nothing(len(position), pl.UInt64)
 
-    def accounts(self, place: Ints, there: Mask) -> pl.Series:
+    def accounts(self, position: Ints, there: Mask) -> pl.Series:
         """Returns the entity ids of the accounts of the rows at these indexes; null where `there` is false or the row has no account."""
         if not len(self.id) or not len(self.entities):
-            return _nothing(len(place), pl.Int64)
-        at = self.account[place]
+            return _nothing(len(position), pl.Int64)
+        at = self.account[position]
         return _where(there & (at >= 0), self.entities[np.maximum(at, 0)])
 
 
@@ -76,13 +76,13 @@ class Gathering:
             account = np.where((self._entities[at] == entity) & given, at, -1).astype(np.int32)
         self._account.append(account)
 
-    def places(self) -> Places:
+    def index_of(self) -> RowIndex:
         """Returns the collected rows and releases them: memory does not hold a large table twice."""
         every = _taken(self._id, np.zeros(0, np.uint64))
         order = np.argsort(every)
         every = every[order]
         row = _taken(self._row, np.zeros(0, np.uint64))[order]
-        return Places(every, row, _taken(self._account, np.zeros(0, np.int32))[order], self._entities)
+        return RowIndex(every, row, _taken(self._account, np.zeros(0, np.int32))[order], self._entities)
 
 
 class Store:
@@ -92,7 +92,7 @@ class Store:
         self.spec, self.database, self._padded = spec, database, padded
         self.hiding = database.hiding()  # such a table counts as absent: what is not seen whole is not read
         self._found = database.tables()
-        self._places: dict[str, Places] = {}
+        self._indexes: dict[str, RowIndex] = {}
         self._entity_ids: Ints | None = None
         self.doubled: dict[str, bool] = {}  # tables in which an id occurs twice
         self._wanted = {parent for table in spec.target.values() for parent in table.refers.values() if own_id(spec.target[parent])}
@@ -144,9 +144,9 @@ class Store:
         """Yields the rows in batches: every column but the row's id, #account if the row has one, #id, and #alien (columns that cannot be compared)."""
         declared = self.spec.target[table]
         if table in declared.refers.values():
-            self.places(table)  # a table that refers to itself needs its ids first
+            self.index_of(table)  # a table that refers to itself needs its ids first
         gathering = Gathering(identity(self.spec, table), self._entities())
-        needed = table not in self._places and own_id(declared) is not None
+        needed = table not in self._indexes and own_id(declared) is not None
         needed &= table in self._wanted or not self.database.has_key(table, declared.key)
         for raw in self._read(table, list(declared.columns.values())):
             frame = self._resolved(table, raw, ids=True)
@@ -154,18 +154,18 @@ class Store:
                 gathering.add(frame[OWN_ID], frame)
             yield frame
         if needed:
-            self._keep(table, gathering.places())
+            self._keep(table, gathering.index_of())
 
-    def places(self, table: str) -> Places:
+    def index_of(self, table: str) -> RowIndex:
         """Returns the index of the table's rows by id; reads the table if it is not in memory."""
-        if table not in self._places:
+        if table not in self._indexes:
             self._keep(table, self._places_of(table))
-        return self._places[table]
+        return self._indexes[table]
 
     def forget(self, tables: Iterable[str]) -> None:
         """Releases the index of these tables' ids; it is read again when needed."""
         for table in tables:
-            self._places.pop(table, None)
+            self._indexes.pop(table, None)
 
     def referring(self, table: str) -> set[str]:
         """Returns the tables whose rows refer to rows of this table by id."""
@@ -175,21 +175,21 @@ class Store:
         found = {name for name, declared in self.spec.target.items() if table in declared.refers.values()}
         return found | ({LINK_TARGET[0]} if table in {target for _, target in self.spec.link_targets.values()} else set())
 
-    def _keep(self, table: str, places: Places) -> None:
-        self.doubled[table] = bool((places.id[1:] == places.id[:-1]).any())
+    def _keep(self, table: str, index_of: RowIndex) -> None:
+        self.doubled[table] = bool((index_of.id[1:] == index_of.id[:-1]).any())
         if table in self._wanted:
-            self._places[table] = places
+            self._indexes[table] = index_of
 
-    def _places_of(self, table: str) -> Places:
+    def _places_of(self, table: str) -> RowIndex:
         declared, names = self.spec.target[table], identity(self.spec, table)
         gathering = Gathering(names, self._entities())
         if self.absent(table):
-            return gathering.places()
+            return gathering.index_of()
         key, path = own_id(declared), account_path(self.spec, table)
         wanted = {name for name in (key, path, *names) if name and name in declared.columns}
         for raw in self._read(table, [declared.columns[name] for name in declared.columns if name in wanted]):
             gathering.add(raw[str(key)], self._resolved(table, raw))
-        return gathering.places()
+        return gathering.index_of()
 
     def _entities(self) -> Ints:
         """Returns the sorted entity ids of all accounts."""
@@ -244,11 +244,11 @@ class Store:
                 found[name] = value
                 aliens.append(_named(name, lost))
             elif parent is not None and own_id(self.spec.target[parent]):
-                places = self.places(parent)
-                at, there = places.find(raw[name])
+                index_of = self.index_of(parent)
+                at, there = index_of.find(raw[name])
                 aliens.append(_named(name, pl.Series(~there) & raw[name].is_not_null()))
-                account = places.accounts(at, there)
-                found[name] = account if parent == "entity_account" else places.rows(at, there)
+                account = index_of.accounts(at, there)
+                found[name] = account if parent == "entity_account" else index_of.rows(at, there)
                 if name == path:
                     found[ACCOUNT] = account
             else:
@@ -269,10 +269,10 @@ class Store:
         value = np.zeros(len(raw), np.uint64)
         good = np.zeros(len(raw), np.bool_)
         for code, (_, table) in self.spec.link_targets.items():
-            places = self.places(table)
-            at, there = places.find(raw["target_id"])
+            index_of = self.index_of(table)
+            at, there = index_of.find(raw["target_id"])
             there &= (raw["target_cd"] == code).fill_null(False).to_numpy()
-            value[there] = places.row[at[there]] if len(places.id) else 0
+            value[there] = index_of.row[at[there]] if len(index_of.id) else 0
             good |= there
         return _where(good, value), pl.Series(~good)
 

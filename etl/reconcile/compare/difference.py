@@ -23,7 +23,7 @@ SCHEMA = pl.Schema(
 MISSING, UNEXPECTED, CHANGED, NOT_CHECKED = "missing", "unexpected", "changed", "not_checked"
 _GAP = r"[-\u2010-\u2015\u2212\s._/]"  # what people write between the digits, of any script
 _SSN = re.compile(rf"(?<!\d)\d{{3}}{_GAP}\d{{2}}{_GAP}\d{{4}}(?!\d)")
-# Begun at a word's start alone: at each letter of a long word the search for its @ would begin anew.
+# Only at the start of a word: otherwise the search for @ would start again at each letter of a long word.
 _EMAIL = re.compile(r"(?<![^\s|@])[^\s|@]+(?:@[^\s|@]*)+")
 _RFC = re.compile(r"(?<![A-Za-z0-9\u00d1\u00f1&])[A-Za-z\u00d1\u00f1&]{4}[0-9]{6}[A-Za-z0-9\u00d1\u00f1&]{3}(?![A-Za-z0-9\u00d1\u00f1&])")
 _SUSPECT = r"[^0-9]{4}[0-9]{6}|@|\d{3}[^0-9|]\d{2}[^0-9|]\d{4}"
@@ -69,12 +69,18 @@ def differences(rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
 
 def sorted_differences(frames: list[pl.DataFrame], spec: Spec) -> pl.DataFrame:
     """Returns all differences sorted by table (in the contract's order), kind, portal, key, account and column."""
-    place = {table: n for n, table in enumerate(spec.target)}
+    position = {table: n for n, table in enumerate(spec.target)}
     every = pl.concat([SCHEMA.to_frame(), *frames])
     for column in ("legacy_portal", "legacy_key", "account_number", "expected", "actual"):
         if every[column].str.contains(_SUSPECT).any():
             every = every.with_columns(pl.Series(column, [masked(text) for text in every[column].to_list()], dtype=pl.String))
     number = pl.col("legacy_key").str.extract(r"^(-?[0-9]{1,18})").cast(pl.Int64)
-    order = [pl.col("table").replace_strict(place, default=len(place)), pl.col("table"), pl.col("kind"), pl.col("legacy_portal"), number]
+    order = [
+        pl.col("table").replace_strict(position, default=len(position)),
+        pl.col("table"),
+        pl.col("kind"),
+        pl.col("legacy_portal"),
+        number,
+    ]
     order += [pl.col(name) for name in ("legacy_key", "account_number", "column", "expected", "actual")]
     return every.sort(order, nulls_last=False)

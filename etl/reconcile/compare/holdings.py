@@ -102,10 +102,10 @@ def _contents(sources: Mapping[str, Source], portal: str, table: str, at: list[i
         read = [c.name for c in source.columns(table)]
         behind = source.database.behind(table, read, sorted(at))
         return {
-            place: {**{c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)}, PHYSICAL: behind[place]}
-            for place, raws in _tuples(rows)
+            locator: {**{c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)}, PHYSICAL: behind[locator]}
+            for locator, raws in _tuples(rows)
         }
-    return {place: {c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)} for place, raws in _tuples(rows)}
+    return {locator: {c.name: plain(raw, c) for raw, c in zip(raws, columns, strict=True)} for locator, raws in _tuples(rows)}
 
 
 def _tuples(rows: Any) -> list[tuple[int, tuple[Raw, ...]]]:
@@ -127,7 +127,9 @@ def _same_row(text: str, expected: dict[str, object] | None, source: Source, tab
 
 
 _JSON = [
-    json.JSONEncoder(ensure_ascii=escaped, separators=marks).encode for escaped in (False, True) for marks in ((",", ":"), (", ", ": "))
+    json.JSONEncoder(ensure_ascii=escaped, separators=separators).encode
+    for escaped in (False, True)
+    for separators in ((",", ":"), (", ", ": "))
 ]
 
 

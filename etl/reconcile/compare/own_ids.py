@@ -16,7 +16,7 @@ Halves = npt.NDArray[np.uint64]  # (rows, 2)
 Mask = npt.NDArray[np.bool_]
 _LINK = ("monitor_account_id", "monitored_account_id")
 _LARGEST_KEY, _LARGEST_ACCOUNT = (1 << 60) - 1, (1 << 48) - 1
-_DIGITS = np.array([place for place in range(36) if place not in (8, 13, 18, 23)])
+_DIGITS = np.array([position for position in range(36) if position not in (8, 13, 18, 23)])
 _NIBBLES = np.zeros(256, np.uint8)
 _NIBBLES[np.frombuffer(b"0123456789abcdef", np.uint8)] = np.arange(16, dtype=np.uint8)
 
@@ -36,12 +36,12 @@ def wrong_ids(spec: Spec, table: str, ids: pl.Series, resolved: Mapping[str, pl.
         return None
     wrong = readable.copy()
     for portal, source in recipes:
-        mark = _tag(f"{table}|{portal}|{source}")
+        tag = _tag(f"{table}|{portal}|{source}")
         if all(column in resolved for column in _LINK):
             ends = zip(key.to_list(), *(resolved[column].to_list() for column in _LINK), strict=True)
-            wanted = _hashed(mark, ["|".join(map(str, ones)) for ones in ends])
+            wanted = _hashed(tag, ["|".join(map(str, ones)) for ones in ends])
         else:
-            wanted = _packed(mark, key, resolved.get(ACCOUNT))
+            wanted = _packed(tag, key, resolved.get(ACCOUNT))
         mine = _of_portal(portal, resolved, len(ids))
         wrong &= ~mine | (found != wanted).any(axis=1)
     return wrong
@@ -68,27 +68,27 @@ def _of_portal(portal: str, resolved: Mapping[str, pl.Series], rows: int) -> Mas
     return np.asarray((resolved["legacy_portal_cd"] == portal).fill_null(False).to_numpy(), np.bool_)
 
 
-def _packed(mark: int, keys: pl.Series, accounts: pl.Series | None) -> Halves:
+def _packed(tag: int, keys: pl.Series, accounts: pl.Series | None) -> Halves:
     number = keys.cast(pl.Int64, strict=False)
     owner = accounts if accounts is not None else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(keys))
     alone = owner.is_null().to_numpy()
     key, of = number.fill_null(-1).to_numpy(), owner.fill_null(0).to_numpy()
     found = np.empty((len(keys), 2), np.uint64)
-    found[:, 0] = of.astype(np.uint64) << np.uint64(16) | np.uint64(0x8000 | mark)
+    found[:, 0] = of.astype(np.uint64) << np.uint64(16) | np.uint64(0x8000 | tag)
     found[:, 1] = key.astype(np.uint64) | np.where(alone, np.uint64(9 << 60), np.uint64(8 << 60))
     odd = np.flatnonzero((key < 0) | (key > _LARGEST_KEY) | (of < 0) | (of > _LARGEST_ACCOUNT))
     if len(odd):  # few: keys that do not fit
         names, owners = keys.gather(odd).to_list(), owner.gather(odd).to_list()
-        found[odd] = _hashed(mark, [str(name) if own is None else f"{name}|{own}" for name, own in zip(names, owners, strict=True)])
+        found[odd] = _hashed(tag, [str(name) if own is None else f"{name}|{own}" for name, own in zip(names, owners, strict=True)])
     return found
 
 
-def _hashed(mark: int, texts: list[str | None]) -> Halves:
+def _hashed(tag: int, texts: list[str | None]) -> Halves:
     found = np.empty((len(texts), 2), np.uint64)
-    for place, text in enumerate(texts):
+    for position, text in enumerate(texts):
         digest = hashlib.sha256((text or "").encode()).digest()
-        found[place, 0] = int.from_bytes(digest[:6], "big") << 16 | 0x8000 | mark
-        found[place, 1] = 0xA << 60 | int.from_bytes(digest[6:14], "big") >> 4
+        found[position, 0] = int.from_bytes(digest[:6], "big") << 16 | 0x8000 | tag
+        found[position, 1] = 0xA << 60 | int.from_bytes(digest[6:14], "big") >> 4
     return found
 
 

@@ -44,9 +44,9 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
     names = Names(dict(expected.world.accounts.select("entity_id", "#number").iter_rows()))
     keys = dict(zip(hashed(expected.world.known.users["email_key"]).tolist(), expected.world.known.users["#key"], strict=True))
     # A row that stands twice in the view is one too many: the contract's has each once.
-    place = pl.int_range(pl.len()).over(_ROW).alias("#place")
-    here, there = wanted.with_columns(place), actual.with_columns(place)
-    on = [_ROW, "#place"]
+    row = pl.int_range(pl.len()).over(_ROW).alias("#number")
+    here, there = wanted.with_columns(row), actual.with_columns(row)
+    on = [_ROW, "#number"]
     rows: list[tuple[str | None, ...]] = []
     for kind, one, other in ((MISSING, here, there), (UNEXPECTED, there, here)):
         for login, entity in one.join(other, on=on, how="anti").select(_LOGIN, _ENTITY).iter_rows():
@@ -58,7 +58,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
 
 def _resolved(store: Store, frame: pl.DataFrame, shown: list[str]) -> pl.DataFrame:
     """Returns the view's rows with login fingerprints and entity ids in place of ids; other values unchanged."""
-    logins, accounts = store.places("login"), store.places("entity_account")
+    logins, accounts = store.index_of("login"), store.index_of("entity_account")
     login = logins.rows(*logins.find(frame["login_id"]))
     entity = accounts.accounts(*accounts.find(frame["account_id"]))
     return pl.DataFrame([login.alias(_LOGIN), entity.alias(_ENTITY), *(store.blank(frame[name], name, "entity_account") for name in shown)])
@@ -90,8 +90,8 @@ def _expected(expected: Expected, schema: dict[str, Any]) -> pl.DataFrame:
         "entity_account": ["legacy_entity_id", "trade_visible", *(name for name in schema if not name.startswith("#"))],
     }
     for table, names in wanted.items():
-        for piece in expected.again({table}):
-            frames[table].append(piece.frame(np.ones(len(piece), np.bool_)).select(names))
+        for batch in expected.again({table}):
+            frames[table].append(batch.frame(np.ones(len(batch), np.bool_)).select(names))
     return _reached(iter(frames["account_contact"]), iter(frames["entity_account"]), schema)
 
 

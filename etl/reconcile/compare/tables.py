@@ -73,12 +73,12 @@ def detailed(
     key = identity(spec, table)
     for part in range(parts):
         left = []
-        for piece in again({table}):
-            chosen = np.isin(piece.hashes(columns), odd)
+        for batch in again({table}):
+            chosen = np.isin(batch.hashes(columns), odd)
             if parts > 1:
-                chosen &= piece.hashes(key) % np.uint64(parts) == part
+                chosen &= batch.hashes(key) % np.uint64(parts) == part
             if chosen.any():
-                left.append(_expected_frame(piece, columns, chosen))
+                left.append(_expected_frame(batch, columns, chosen))
         right = []
         for frame, numbers in actual_numbers(store, table, columns):
             chosen = np.isin(numbers, odd)
@@ -93,10 +93,10 @@ def detailed(
         yield _paired(spec, table, columns, left, right, names)
 
 
-def _expected_frame(piece: ExpectedRows, columns: tuple[str, ...], chosen: npt.NDArray[np.bool_]) -> pl.DataFrame:
-    whole = piece.frame(chosen)
-    portal = pl.lit(piece.portal or None, dtype=pl.String).alias("#portal")
-    numbers = pl.Series("#number", piece.hashes(columns)[chosen])
+def _expected_frame(batch: ExpectedRows, columns: tuple[str, ...], chosen: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    whole = batch.frame(chosen)
+    portal = pl.lit(batch.portal or None, dtype=pl.String).alias("#portal")
+    numbers = pl.Series("#number", batch.hashes(columns)[chosen])
     wanted = [*columns, KEY, *([ACCOUNT] if ACCOUNT in whole.columns and ACCOUNT not in columns else [])]
     return whole.select(*wanted, portal).with_columns(numbers)
 

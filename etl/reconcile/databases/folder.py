@@ -173,7 +173,10 @@ def _of_workbook(path: Path) -> Iterator[tuple[str, list[list[str]]]]:
     for sheet in workbook.sheet_names:
         lines = workbook.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
         texts = known.get(sheet, {})
-        yield sheet, [[texts.get((row, place)) or _said(cell) for place, cell in enumerate(line)] for row, line in enumerate(lines)]
+        yield (
+            sheet,
+            [[texts.get((row, column_number)) or _said(cell) for column_number, cell in enumerate(line)] for row, line in enumerate(lines)],
+        )
 
 
 def _said(cell: Any) -> str:

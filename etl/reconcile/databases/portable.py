@@ -35,8 +35,8 @@ class PortableDatabase(SqliteDatabase):
             raise
         super().__init__(file)
 
-    def kinds(self) -> dict[str, str]:
-        super().kinds()
+    def relation_kinds(self) -> dict[str, str]:
+        super().relation_kinds()
         return self._views
 
     def doubts(self) -> list[str]:
@@ -77,9 +77,9 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
                 listed: list[sa.ColumnClause[Any]] = [sa.column(name) for name in columns]
                 statement = sa.select(*listed).select_from(sa.table(table))
                 rows = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(statement)
-                marks = ", ".join("?" for _ in columns)
+                placeholders = ", ".join("?" for _ in columns)
                 copy.execute("BEGIN")
-                copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({marks})", _stored(rows, filled))
+                copy.executemany(f"INSERT INTO {_quoted(table)} VALUES ({placeholders})", _stored(rows, filled))
                 copy.execute("COMMIT")
             return views
     finally:

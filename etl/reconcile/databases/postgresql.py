@@ -184,7 +184,7 @@ class PostgresDatabase:
     def _here(self, of: str = "") -> str:
         return f"{of}relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = {_literal(self.schema)})"
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return self._kinds
 
     def doubts(self) -> list[str]:
@@ -324,10 +324,10 @@ class PostgresDatabase:
             digest = hashlib.sha256()
             block, place = int.from_bytes(tid[:4], "big"), int.from_bytes(tid[4:], "big")
             for first in range(1, size + 1, CHUNK_BYTES):
-                [(piece,)] = self._tuples(
+                [(chunk,)] = self._tuples(
                     f"SELECT substring({blob} FROM {first} FOR {CHUNK_BYTES}) FROM {name} WHERE ctid = '({block},{place})'"
                 )
-                digest.update(piece)
+                digest.update(chunk)
             yield Content(block << 16 | place, found, digest.hexdigest(), size)
 
     def close(self) -> None:

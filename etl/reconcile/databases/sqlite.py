@@ -42,7 +42,9 @@ class SqliteDatabase:
         self.path, self._bulk = path, _bulk(path)
         self._rows = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
         self._rows.set_progress_handler(lambda: 0, 1_000_000)  # a signal's handler runs only within Python's own code
-        self._rows.execute("PRAGMA trusted_schema = off")  # a stranger's file: its views and indexes call no function that does anything
+        self._rows.execute(
+            "PRAGMA trusted_schema = off"
+        )  # an untrusted file: its views and indexes may not call functions with side effects
         self._rows.text_factory = Text
         try:
             self._rows.execute("PRAGMA trusted_schema = off")
@@ -77,7 +79,7 @@ class SqliteDatabase:
             for name in sorted(str(row[0], "utf-8") for row in names.fetchall())
         }
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         if self._kinds is None:
             rows = self._rows.execute("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'").fetchall()
             named = [(str(row[0], "utf-8"), str(row[1], "utf-8"), row[2]) for row in rows]
@@ -95,14 +97,14 @@ class SqliteDatabase:
         return self._has_rowid(table)
 
     def _has_rowid(self, table: str) -> bool:
-        self.kinds()
+        self.relation_kinds()
         return table not in (self._kinds or {})
 
     def _named(self, table: str) -> str:
         """Returns the table for a query, NOT INDEXED because an index may lack rows (K9); a view cannot have that clause."""
-        return _quoted(table) + ("" if table in self.kinds() else " NOT INDEXED")
+        return _quoted(table) + ("" if table in self.relation_kinds() else " NOT INDEXED")
 
-    def _place(self, table: str) -> str:
+    def _locator(self, table: str) -> str:
         """Returns the SQL of a row's locator: its rowid, or its position in the order of all columns."""
         if self._has_rowid(table):
             return "rowid"
@@ -111,7 +113,7 @@ class SqliteDatabase:
 
     def _rows_at(self, table: str, listed: str) -> str:
         """Returns a query for the locator `#at` and these columns, to which a condition on the locator can be appended."""
-        return f'SELECT * FROM (SELECT {self._place(table)} AS "#at", {listed} FROM {self._named(table)})'
+        return f'SELECT * FROM (SELECT {self._locator(table)} AS "#at", {listed} FROM {self._named(table)})'
 
     def only_integers(self, table: str, column: str) -> bool:
         name = _quoted(column)
@@ -132,7 +134,7 @@ class SqliteDatabase:
         )
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
-        yield from self._parts(self._place(table), self._named(table), columns, exact)
+        yield from self._parts(self._locator(table), self._named(table), columns, exact)
 
     def view(self, name: str, columns: Sequence[Column]) -> Iterator[Part]:
         yield from self._parts("0", _quoted(name), columns, True)
@@ -140,14 +142,14 @@ class SqliteDatabase:
     def conditions(self, tables: Sequence[str], views: Mapping[str, str]) -> list[tuple[str, str]]:
         return conditions(self._rows, tables, views)
 
-    def _parts(self, place: str, relation: str, columns: Sequence[Column], exact: bool) -> Iterator[Part]:
+    def _parts(self, locator: str, relation: str, columns: Sequence[Column], exact: bool) -> Iterator[Part]:
         size = min(BATCH, *(_BATCH.get(column.kind if column.length == 0 else "", BATCH) for column in columns), BATCH)
         if self._bulk is None:
-            yield from self._parts_by_rows(place, relation, columns, exact, size)
+            yield from self._parts_by_rows(locator, relation, columns, exact, size)
             return
         done = 0
         try:
-            for batch in _batches(self._bulk, _select(place, relation, columns, exact, guarded=False, skip=0), size):
+            for batch in _batches(self._bulk, _select(locator, relation, columns, exact, guarded=False, skip=0), size):
                 _expect(batch.schema, columns)
                 part = _part(batch, columns, exact)
                 done += batch.num_rows
@@ -155,12 +157,12 @@ class SqliteDatabase:
             return
         except (OSError, pa.ArrowException, _Surprise):
             pass  # a value of another type than declared: once more from there, looking at each value's type
-        for batch in _batches(self._bulk, _select(place, relation, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
+        for batch in _batches(self._bulk, _select(locator, relation, columns, exact, guarded=True, skip=max(done - 1, 0)), size):
             yield _part(batch, columns, exact)
 
-    def _parts_by_rows(self, place: str, relation: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
+    def _parts_by_rows(self, locator: str, relation: str, columns: Sequence[Column], exact: bool, size: int) -> Iterator[Part]:
         """Yields the same batches without the ADBC driver: slower, with Python alone."""
-        cursor = self._rows.execute(_select(place, relation, columns, exact, guarded=True, skip=0))
+        cursor = self._rows.execute(_select(locator, relation, columns, exact, guarded=True, skip=0))
         kinds = [
             pa.int64(),
             *(pa.int64() if column.kind in _FIRST and column.kind != "binary" else pa.binary() for column in columns),
@@ -174,11 +176,11 @@ class SqliteDatabase:
         listed = ", ".join(_quoted(name) for name in names)
         for start in range(0, len(locators), AT_ONCE):
             some = [int(at) for at in locators[start : start + AT_ONCE]]
-            marks = ", ".join("?" * len(some))
+            placeholders = ", ".join("?" * len(some))
             if self._has_rowid(table):
-                sql = f"SELECT rowid, {listed} FROM {_quoted(table)} WHERE rowid IN ({marks}) ORDER BY rowid"
+                sql = f"SELECT rowid, {listed} FROM {_quoted(table)} WHERE rowid IN ({placeholders}) ORDER BY rowid"
             else:
-                sql = f'{self._rows_at(table, listed)} WHERE "#at" IN ({marks}) ORDER BY "#at"'
+                sql = f'{self._rows_at(table, listed)} WHERE "#at" IN ({placeholders}) ORDER BY "#at"'
             for row in self._rows.execute(sql, some):
                 yield row[0], row[1:]
 
@@ -186,7 +188,7 @@ class SqliteDatabase:
         blob, whole = _quoted(column), not self._has_rowid(table)
         cursor = self._rows.cursor()
         small = blob if whole else f"CASE WHEN length({blob}) <= {CHUNK_BYTES} THEN {blob} END"
-        cursor.execute(f"SELECT {self._place(table)}, {_quoted(key)}, typeof({blob}), length({blob}), {small} FROM {self._named(table)}")
+        cursor.execute(f"SELECT {self._locator(table)}, {_quoted(key)}, typeof({blob}), length({blob}), {small} FROM {self._named(table)}")
         for at, found, kind, length, raw in cursor:
             if kind == b"text" and raw is None:
                 [(raw,)] = self._rows.execute(f"SELECT {blob} FROM {_quoted(table)} WHERE rowid = ?", (at,))
@@ -200,8 +202,8 @@ class SqliteDatabase:
     def _digest_by_chunks(self, table: str, column: str, at: int) -> str:
         digest = hashlib.sha256()
         with self._rows.blobopen(table, column, at, readonly=True) as blob:
-            while piece := blob.read(CHUNK_BYTES):
-                digest.update(piece)
+            while chunk := blob.read(CHUNK_BYTES):
+                digest.update(chunk)
         return digest.hexdigest()
 
     def close(self) -> None:
@@ -264,7 +266,7 @@ def _batches(connection: Any, sql: str, size: int) -> Iterator[Any]:
         statement.close()
 
 
-def _select(place: str, relation: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
+def _select(locator: str, relation: str, columns: Sequence[Column], exact: bool, guarded: bool, skip: int) -> str:
     """Returns the query for the locator, the columns, and 1 if the storage class of any value does not fit its column, else 0."""
     wanted, doubts = [], []
     for column in columns:
@@ -279,7 +281,7 @@ def _select(place: str, relation: str, columns: Sequence[Column], exact: bool, g
             doubts.append(f"typeof({name}) NOT IN ({stored})")
     odd = f"({' OR '.join(doubts)})" if doubts else "0"
     first = ", ".join([str(_NOWHERE), *(_FIRST.get(column.kind, "''") for column in columns), "0"])
-    source = f"SELECT {place}, {', '.join([*wanted, odd])} FROM {relation}"
+    source = f"SELECT {locator}, {', '.join([*wanted, odd])} FROM {relation}"
     if skip:
         source = f"SELECT * FROM ({source} LIMIT -1 OFFSET {skip})"
     return f"SELECT {first} UNION ALL {source}"
@@ -301,8 +303,8 @@ def _part(batch: Any, columns: Sequence[Column], exact: bool) -> Part:
     at = _integers(batch.column(0)).alias(LOCATOR)
     odd = (_integers(batch.column(batch.num_columns - 1)) != 0).to_numpy()
     series = [at]
-    for place, column in enumerate(columns, start=1):
-        values, doubtful = typed(batch.column(place), column, exact)
+    for locator, column in enumerate(columns, start=1):
+        values, doubtful = typed(batch.column(locator), column, exact)
         series.append(values.alias(column.name))
         odd = np.logical_or(odd, doubtful)
     frame = pl.DataFrame(series)

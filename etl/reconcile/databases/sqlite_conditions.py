@@ -49,10 +49,12 @@ def _collations(sql: str, columns: Sequence[str]) -> list[tuple[str, str]]:
         except (sqlite3.Error, ValueError):
             return [("it", "unknown")]
         found = []
-        for place, column in enumerate(columns):
+        for position, column in enumerate(columns):
             try:
-                empty.execute('CREATE INDEX "{}" ON "{}" ("{}")'.format(f"#{place}", table.replace('"', '""'), column.replace('"', '""')))
-                [(name,)] = empty.execute("SELECT coll FROM pragma_index_xinfo(?) WHERE seqno = 0", (f"#{place}",)).fetchall()
+                empty.execute(
+                    'CREATE INDEX "{}" ON "{}" ("{}")'.format(f"#{position}", table.replace('"', '""'), column.replace('"', '""'))
+                )
+                [(name,)] = empty.execute("SELECT coll FROM pragma_index_xinfo(?) WHERE seqno = 0", (f"#{position}",)).fetchall()
             except sqlite3.Error:
                 name = "of a user-defined kind"
             if name.upper() != "BINARY":

@@ -24,7 +24,7 @@ class StagedRows:
     def tables(self) -> dict[str, list[str]]:
         return {name: list(table.columns) for name, table in self._tables.items()}
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         return {}
 
     def hiding(self) -> dict[str, str]:
@@ -38,10 +38,10 @@ class StagedRows:
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:
         first = 0
-        for piece in self._rows(table):
-            at = pl.Series(LOCATOR, range(first, first + piece.num_rows), dtype=pl.Int64)
-            yield Part(pl.DataFrame([at, *(_typed(piece[column.name], column) for column in columns)]), [])
-            first += piece.num_rows
+        for batch in self._rows(table):
+            at = pl.Series(LOCATOR, range(first, first + batch.num_rows), dtype=pl.Int64)
+            yield Part(pl.DataFrame([at, *(_typed(batch[column.name], column) for column in columns)]), [])
+            first += batch.num_rows
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
         yield from ()  # every value has its declared type: none must be read again

@@ -9,14 +9,14 @@ _TOKEN = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|\w+|.""
 def spelled(sql: str, schema: str = "") -> tuple[str, ...]:
     """Returns the tokens of the view's query, which are equal for two spellings of the same query; without the view's schema before a dot."""
     found: list[str] = []
-    place = 0
-    while place < len(sql):
-        if gap := _SKIPPED.match(sql, place):
-            place = gap.end()
+    position = 0
+    while position < len(sql):
+        if gap := _SKIPPED.match(sql, position):
+            position = gap.end()
             continue
-        token = _TOKEN.match(sql, place)
+        token = _TOKEN.match(sql, position)
         assert token is not None  # noqa: S101 - any character is a token
-        place = token.end()
+        position = token.end()
         found.append(_plain(token[0]))
     if found[:1] == ["create"]:
         found = found[found.index("as") + 1 :] if "as" in found else []

@@ -25,8 +25,8 @@ def numbers(path: Path) -> dict[str, dict[tuple[int, int], str]]:
         styles = _styles(parts)
         where = {}
         for relation in Xml.fromstring(parts.read("xl/_rels/workbook.xml.rels")):  # noqa: S314  # as above
-            place = relation.get("Target") or ""
-            where[relation.get("Id")] = place[1:] if place[:1] == "/" else posixpath.normpath(f"xl/{place}")
+            target = relation.get("Target") or ""
+            where[relation.get("Id")] = target[1:] if target[:1] == "/" else posixpath.normpath(f"xl/{target}")
         found: dict[str, dict[tuple[int, int], str]] = {}
         for sheet in (node for node in book.iter() if _is(node, "sheet")):
             link = [value for key, value in sheet.attrib.items() if key.rsplit("}", 1)[-1] == "id"]
@@ -60,8 +60,8 @@ def _kind(code: str) -> str:
     """Returns the kind of a number format: quoted and escaped characters and brackets do not count, sections are separated by semicolons."""
     if code.casefold() in ("general", "@", "0", ""):
         return "General"
-    whole, dot, places = code.partition(".")
-    if whole == "0" and dot and 1 <= len(places) <= DIGITS and set(places) == {"0"}:
+    whole, dot, decimals = code.partition(".")
+    if whole == "0" and dot and 1 <= len(decimals) <= DIGITS and set(decimals) == {"0"}:
         return code
     if not dot and 2 <= len(code) <= DIGITS and set(code) == {"0"}:
         return code
@@ -114,27 +114,27 @@ def _runs(text: str) -> list[str] | None:
 
 
 def _sheet(parts: zipfile.ZipFile, part: str, styles: list[str], shift: int) -> Iterator[tuple[tuple[int, int], str]]:
-    line = place = -1
+    line = column = -1
     with parts.open(part) as stream:
         for moment, node in Xml.iterparse(stream, events=("start", "end")):  # noqa: S314  # as above
             if moment == "start" and _is(node, "row"):
                 line = int(node.get("r") or line + 2) - 1
-                place = -1
+                column = -1
             elif moment == "end" and _is(node, "c"):
                 letters = (node.get("r") or "").rstrip("0123456789")
-                place = _place(letters) if letters else place + 1
+                column = _column_number(letters) if letters else column + 1
                 text = _text(node, styles, shift)
                 if text is not None:
-                    yield (line, place), text
+                    yield (line, column), text
             elif moment == "end" and _is(node, "row"):
                 node.clear()
 
 
-def _place(letters: str) -> int:
-    place = 0
+def _column_number(letters: str) -> int:
+    column = 0
     for letter in letters:
-        place = place * 26 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ".index(letter) + 1
-    return place - 1
+        column = column * 26 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ".index(letter) + 1
+    return column - 1
 
 
 def _text(node: Xml.Element, styles: list[str], shift: int) -> str | None:
@@ -172,6 +172,6 @@ def _digits(number: float, form: str) -> str | None:
     if form in ("General", "0", "@"):
         return f"{sign}{whole}{'.' + part if part else ''}"
     if "." in form:
-        places = len(form) - 2
-        return f"{sign}{whole}.{part.ljust(places, '0')}" if len(part) <= places else None
+        decimals = len(form) - 2
+        return f"{sign}{whole}.{part.ljust(decimals, '0')}" if len(part) <= decimals else None
     return None if part else f"{sign}{whole.rjust(len(form), '0')}"

@@ -17,7 +17,7 @@ from etl.reconcile.rules.b_people import contact_rows, decide_people, login_rows
 from etl.reconcile.rules.c_contents import hashed_contents
 from etl.reconcile.rules.c_documents import document_rows, link_rows, survey, tc_document_rows
 from etl.reconcile.rules.e_responses import response_rows, stub_rows
-from etl.reconcile.rules.g_status_verification import link_rows as svi_pieces
+from etl.reconcile.rules.g_status_verification import link_rows as svi_batches
 from etl.reconcile.rules.h_identifiers import decide_identifiers, identifier_rows
 from etl.reconcile.rules.i_trade_compliance import decide_trade, trade_rows
 from etl.reconcile.rules.registry import rulebook
@@ -89,7 +89,7 @@ class Expected:
         yield from self._take("responses", lambda: response_rows(world, rules), {"profile_response"})
         progress("validations, messages, events")
         yield from self._plain("P2", lambda m: True)
-        yield from self._take("svi", lambda: svi_pieces(world, rules), {"svi_link"})
+        yield from self._take("svi", lambda: svi_batches(world, rules), {"svi_link"})
         progress("documents")
         for portal in world.sources:
             world.known.hashed[portal] = hashed_contents(world, portal)
@@ -119,26 +119,26 @@ class Expected:
     def again(self, tables: set[str]) -> Iterator[ExpectedRows]:
         """Yields the expected rows of these target tables once more, without changing the ledger."""
         if self._kept is not None:
-            yield from (piece for piece in self._kept if piece.table in tables)
+            yield from (batch for batch in self._kept if batch.table in tables)
             return
         kept = self.world.ledger
         self.world.ledger = Ledger(mute=True)
         try:
             for fed, producer in self._producers:
                 if fed & tables:
-                    yield from (piece for piece in producer() if piece.table in tables)
+                    yield from (batch for batch in producer() if batch.table in tables)
         finally:
             self.world.ledger = kept
 
     def _take(self, _: str, producer: Producer, targets: set[str] | frozenset[str]) -> Iterator[ExpectedRows]:
         self._producers.append((frozenset(targets), producer))
-        for piece in producer():
-            self._rows += len(piece)
+        for batch in producer():
+            self._rows += len(batch)
             if self._kept is not None:
-                self._kept.append(piece)
+                self._kept.append(batch)
             if self._rows > KEEP:
                 self._kept = None
-            yield piece
+            yield batch
 
     def _targets(self, portal: str, *tables: str) -> set[str]:
         return {into.table for table in tables for into in self.world.spec.mappings[portal, table].into}

@@ -52,7 +52,7 @@ class Database(Protocol):
     def tables(self) -> dict[str, list[str]]:
         """Returns by name the columns of every table and view."""
 
-    def kinds(self) -> dict[str, str]:
+    def relation_kinds(self) -> dict[str, str]:
         """Returns by name the kind of each relation with rows that is not a table: a view, a foreign table, a partition."""
 
     def hiding(self) -> dict[str, str]:

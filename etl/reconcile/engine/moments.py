@@ -82,8 +82,8 @@ def _date(text: Bytes) -> tuple[Ints, Mask]:
 def _number(text: Bytes, first: int, behind: int, good: Mask) -> Ints:
     """Returns the number that the digits form; sets `good` to false for rows with another character."""
     value = np.zeros(len(text), np.int64)
-    for place in range(first, behind):
-        digit = text[:, place] - np.uint8(48)
+    for position in range(first, behind):
+        digit = text[:, position] - np.uint8(48)
         good &= digit <= 9
         value = value * 10 + digit
     return value

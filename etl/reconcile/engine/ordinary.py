@@ -125,8 +125,10 @@ def owners(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, fram
         scope, reason = route(world, mapping.portal, mapping.owner, frame)
     for column, parent in mapping.needs.items():
         index = world.index.get((mapping.portal, parent), NONE)
-        place = index.find(frame[column])
-        missing = np.where(place == MISSING, BROKEN_REFERENCE, np.where((place != UNSET) & ~index.is_loaded(place), PARENT_HELD, LOADED))
+        position = index.find(frame[column])
+        missing = np.where(
+            position == MISSING, BROKEN_REFERENCE, np.where((position != UNSET) & ~index.is_loaded(position), PARENT_HELD, LOADED)
+        )
         reason = lowest(reason, missing)
     return scope, reason
 
@@ -138,17 +140,17 @@ def route(world: ExpectedState, portal: str, owner: Mapping[str, str], frame: pl
     open_ = np.ones(len(frame), np.bool_)
     for column, parent in owner.items():
         index = world.index.get((portal, parent), NONE)
-        place = index.find(frame[column])
-        decided = open_ & (place != UNSET)
-        scope = np.where(decided, index.scope_of(place), scope)
+        position = index.find(frame[column])
+        decided = open_ & (position != UNSET)
+        scope = np.where(decided, index.scope_of(position), scope)
         reason = np.where(
-            decided, np.where(place == MISSING, BROKEN_REFERENCE, np.where(index.is_loaded(place), LOADED, PARENT_HELD)), reason
+            decided, np.where(position == MISSING, BROKEN_REFERENCE, np.where(index.is_loaded(position), LOADED, PARENT_HELD)), reason
         )
         open_ &= ~decided
     return scope, reason
 
 
-def soft_place(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> tuple[str, Index, Ints]:
+def soft_position(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> tuple[str, Index, Ints]:
     """Returns the source table behind target table `of`, its index, and the place of each referenced row (MISSING, UNSET)."""
     name = world.spec.source_of(portal, of)
     index = world.index.get((portal, name), NONE)
@@ -157,10 +159,10 @@ def soft_place(world: ExpectedState, portal: str, of: str, reference: pl.Series)
 
 def soft(world: ExpectedState, portal: str, of: str, reference: pl.Series) -> pl.Series:
     """Returns the target key (or fingerprint) of each softly referenced row; null if it does not exist or is held (X1)."""
-    _, index, place = soft_place(world, portal, of, reference)
-    good = pl.Series(index.is_loaded(place))
+    _, index, position = soft_position(world, portal, of, reference)
+    good = pl.Series(index.is_loaded(position))
     if of == "login":
-        value = pl.Series(index.of("login", place, 0).view(np.uint64), dtype=pl.UInt64)
+        value = pl.Series(index.of("login", position, 0).view(np.uint64), dtype=pl.UInt64)
     elif own_id(world.spec.target[of]):
         value = world.reference(of, portal, reference)
     else:
@@ -174,8 +176,8 @@ def note_soft(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, r
     for into in mapping.into:
         for value in into.columns.values():
             if value.form == "soft" and (mapping.table, value.source[0]) not in rulebook.soft:
-                _, index, place = soft_place(world, mapping.portal, value.of, rows[value.source[0]])
-                lost |= (place != UNSET) & ~index.is_loaded(place)
+                _, index, position = soft_position(world, mapping.portal, value.of, rows[value.source[0]])
+                lost |= (position != UNSET) & ~index.is_loaded(position)
     world.flag("X1", mapping.portal, mapping.table, rows, lost)
 
 

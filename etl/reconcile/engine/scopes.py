@@ -63,30 +63,32 @@ class Index:
         """Returns the place of the row that each reference names; MISSING if there is none, UNSET for null."""
         wanted = as_key(reference)
         if not len(self.key):
-            found = place = np.zeros(len(wanted), np.int64)
+            found = position = np.zeros(len(wanted), np.int64)
         else:
-            place = np.searchsorted(self.key, wanted)
-            place[place == len(self.key)] = 0
-            found = self.key[place] == wanted
-        return np.where(reference.is_null().to_numpy(), UNSET, np.where(found, place, MISSING)).astype(np.int64)
+            position = np.searchsorted(self.key, wanted)
+            position[position == len(self.key)] = 0
+            found = self.key[position] == wanted
+        return np.where(reference.is_null().to_numpy(), UNSET, np.where(found, position, MISSING)).astype(np.int64)
 
-    def is_loaded(self, place: Ints) -> Mask:
+    def is_loaded(self, position: Ints) -> Mask:
         """Returns whether the row at each place exists and is loaded."""
-        return (place >= 0) & self.loaded[np.maximum(place, 0)] if len(self.loaded) else np.zeros(len(place), np.bool_)
+        return (position >= 0) & self.loaded[np.maximum(position, 0)] if len(self.loaded) else np.zeros(len(position), np.bool_)
 
-    def scope_of(self, place: Ints) -> Ints:
+    def scope_of(self, position: Ints) -> Ints:
         """Returns the scope of the row at each place; -1 if it is missing or held."""
-        good = self.is_loaded(place)
+        good = self.is_loaded(position)
         return (
-            np.where(good, self.scope[np.maximum(place, 0)], -1).astype(np.int64) if len(self.scope) else np.full(len(place), -1, np.int64)
+            np.where(good, self.scope[np.maximum(position, 0)], -1).astype(np.int64)
+            if len(self.scope)
+            else np.full(len(position), -1, np.int64)
         )
 
-    def of(self, name: str, place: Ints, otherwise: int = -1) -> Ints:
+    def of(self, name: str, position: Ints, otherwise: int = -1) -> Ints:
         """Returns the number `name` of the row at each place, held rows included; `otherwise` for a missing row."""
         return (
-            np.where(place >= 0, self.extra[name][np.maximum(place, 0)], otherwise)
+            np.where(position >= 0, self.extra[name][np.maximum(position, 0)], otherwise)
             if len(self.key)
-            else np.full(len(place), otherwise, np.int64)
+            else np.full(len(position), otherwise, np.int64)
         )
 
 

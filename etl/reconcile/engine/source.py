@@ -52,7 +52,7 @@ class Source:
 
     def unknown(self) -> list[tuple[str, str]]:
         """Returns the tables and (table, column) pairs that no mapping file names (K5)."""
-        kinds = self.database.kinds()  # views and partitions are not tables (fine print 60)
+        kinds = self.database.relation_kinds()  # views and partitions are not tables (fine print 60)
         unknown = [(table, "") for table in self._found if (self.portal, table) not in self.spec.mappings and table not in kinds]
         for table, columns in self._found.items():
             if declared := self.spec.sources[self.portal].get(table):

@@ -170,20 +170,20 @@ def tables(path: Path) -> dict[str, Table]:
     return found
 
 
-_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.", re.DOTALL)
+_PARTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.", re.DOTALL)
 
 
 def views(path: Path) -> dict[str, str]:
     """Returns by name the view statements in the DDL at `path`, as written but without comments."""
-    found, pieces = {}, list[str]()
-    for piece in [*_PIECES.findall(path.read_text(encoding="utf-8-sig")), ";"]:
-        if piece == ";":
-            statement = "".join(pieces).strip()
+    found, parts = {}, list[str]()
+    for part in [*_PARTS.findall(path.read_text(encoding="utf-8-sig")), ";"]:
+        if part == ";":
+            statement = "".join(parts).strip()
             if match := re.match(r"CREATE\s+VIEW\s+(\w+)\s", statement, re.IGNORECASE):
                 found[match[1].lower()] = statement
-            pieces.clear()
+            parts.clear()
         else:
-            pieces.append(" " if piece.startswith(("--", "/*")) else piece)
+            parts.append(" " if part.startswith(("--", "/*")) else part)
     return found
 
 

@@ -19,7 +19,7 @@ _CONFIG = Config(
     connect_timeout=10,
     read_timeout=30,
     max_pool_connections=16,
-    # What the store remembers of an object is not held against it: an altered one is a difference to be counted, not an error of the line.
+    # The store's checksum is not verified: an altered object is a difference to be counted, not a transfer error.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
 )
@@ -52,9 +52,9 @@ class Bucket:
                     raise
                 try:
                     with closing(answer["Body"]) as body:
-                        for piece in body.iter_chunks(CHUNK_BYTES):
-                            digest.update(piece)
-                            size += len(piece)
+                        for chunk in body.iter_chunks(CHUNK_BYTES):
+                            digest.update(chunk)
+                            size += len(chunk)
                     return digest.hexdigest(), size, ""
                 except (IncompleteReadError, ResponseStreamingError):
                     continue

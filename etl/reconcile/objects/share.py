@@ -105,9 +105,9 @@ def digest_at(root: Path | None, path: str | None) -> tuple[str, int] | None:
             if not stat.S_ISREG(before.st_mode):
                 return None
             digest, size = hashlib.sha256(), 0
-            while size <= before.st_size and (piece := os.read(handle, CHUNK_BYTES)):  # a file that keeps growing is not followed
-                digest.update(piece)
-                size += len(piece)
+            while size <= before.st_size and (chunk := os.read(handle, CHUNK_BYTES)):  # a file that keeps growing is not followed
+                digest.update(chunk)
+                size += len(chunk)
             after = os.fstat(handle)
     except (OSError, UnicodeEncodeError, _Nowhere):
         return None

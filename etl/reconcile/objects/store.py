@@ -101,15 +101,15 @@ def _from_folder(folder: Path) -> Callable[[str], ObjectState]:
         try:
             if key.startswith("/") or not inside(head):
                 return ObjectState(None, 0, "the key points outside the store")
-            place = f"{top}/{key}"  # as a text: making a path of it costs more than reading what lies there
+            path = f"{top}/{key}"  # as a text: making a path of it costs more than reading what lies there
             try:
-                descriptor = os.open(place, _READING | os.O_NOFOLLOW)
+                descriptor = os.open(path, _READING | os.O_NOFOLLOW)
             except OSError as error:
                 if error.errno != errno.ELOOP:
                     raise
-                if not Path(place).resolve().is_relative_to(top):
+                if not Path(path).resolve().is_relative_to(top):
                     return ObjectState(None, 0, "the key points outside the store")
-                descriptor = os.open(place, _READING)
+                descriptor = os.open(path, _READING)
         except FileNotFoundError:
             return ObjectState(None, 0, "missing")
         except (OSError, ValueError, RuntimeError):
@@ -129,9 +129,9 @@ def _hashed(descriptor: int) -> ObjectState:
     digest, size = hashlib.sha256(), 0
     try:
         # One byte more than there should be: most objects are done with one look, the end included.
-        while piece := os.read(descriptor, min(found.st_size + 1, CHUNK_BYTES)):
-            digest.update(piece)
-            size += len(piece)
+        while chunk := os.read(descriptor, min(found.st_size + 1, CHUNK_BYTES)):
+            digest.update(chunk)
+            size += len(chunk)
     except OSError:
         return ObjectState(None, 0, "cannot be read")
     return ObjectState(digest.hexdigest(), size)

@@ -118,8 +118,8 @@ class PresentedDatabase:
         left = [name for name in self._source.tables if name not in read and name.casefold() not in ignored]
         return {**found, **{name: self._source.relations[name] for name in left if name not in found}}
 
-    def kinds(self) -> dict[str, str]:
-        return {name: kind for name, kind in self._database.kinds().items() if name not in self._declared}
+    def relation_kinds(self) -> dict[str, str]:
+        return {name: kind for name, kind in self._database.relation_kinds().items() if name not in self._declared}
 
     def hiding(self) -> dict[str, str]:
         """Returns under the empty name why rows of any physical table are hidden (K9)."""
@@ -148,7 +148,7 @@ class PresentedDatabase:
                     memory = self._memory.setdefault((table, n, column.name), {})
                     if len(memory) > _MEMORY:
                         memory.clear()
-                    values = [_settled(recipe, cell, column, memory) for cell in raws]
+                    values = [_value(recipe, cell, column, memory) for cell in raws]
                     odd.update(row for row, value in enumerate(values) if value is _ODD)
                     series.append(_series([None if value is _ODD else value for value in values], column))
                 places = self._numbered(table, n, ats)
@@ -310,7 +310,7 @@ def _holds(raw: Raw, condition: Any) -> bool:
     return raw is not None and text_form(raw) in condition
 
 
-def _settled(recipe: Recipe, raws: tuple[Raw, ...], column: Column, memory: dict[Any, Any]) -> Any:
+def _value(recipe: Recipe, raws: tuple[Raw, ...], column: Column, memory: dict[Any, Any]) -> Any:
     """Returns the value as its series holds it (days and moments as numbers), or _ODD if the row must be read by itself."""
     seen = (*raws, *map(type, raws))
     if seen not in memory:

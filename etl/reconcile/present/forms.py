@@ -12,7 +12,7 @@ from etl.reconcile.engine.cells import Raw, Text, Unfit
 from etl.reconcile.present.words import Recipe
 
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-_PIECES = re.compile("YYYY|YY|MON|MM|DD|HH24|HH12|AM|MI|SS|FF")
+_DATE_PARTS = re.compile("YYYY|YY|MON|MM|DD|HH24|HH12|AM|MI|SS|FF")
 _DIGITS = {
     "YYYY": r"\d{4}",
     "YY": r"\d\d",
@@ -169,9 +169,9 @@ def _zone(name: str) -> ZoneInfo:
 @lru_cache(maxsize=256)
 def _pattern(form: str) -> re.Pattern[str]:
     built, last = "", 0
-    for piece in _PIECES.finditer(form):
-        built += re.escape(form[last : piece.start()]) + f"(?P<{piece[0]}>{_DIGITS[piece[0]]})"
-        last = piece.end()
+    for match in _DATE_PARTS.finditer(form):
+        built += re.escape(form[last : match.start()]) + f"(?P<{match[0]}>{_DIGITS[match[0]]})"
+        last = match.end()
     return re.compile(built + re.escape(form[last:]), re.ASCII)
 
 

@@ -70,13 +70,15 @@ class SqlitePhysical:
             return
         for start in range(0, len(at), AT_ONCE):
             some = [int(one) for one in at[start : start + AT_ONCE]]
-            marks = ", ".join("?" * len(some))
+            placeholders = ", ".join("?" * len(some))
             if self._placed[table]:
-                yield from self._fetched(f"{base} WHERE rowid IN ({marks}) ORDER BY rowid", some)
+                yield from self._fetched(f"{base} WHERE rowid IN ({placeholders}) ORDER BY rowid", some)
             else:
                 inner = ", ".join(["row_number() OVER () AS place", *(f"{_quoted(n)} AS c{i}" for i, n in enumerate(names))])
                 outer = ", ".join(["place", *(f"c{i}" for i in range(len(names)))])
-                yield from self._fetched(f"SELECT {outer} FROM (SELECT {inner} FROM {_quoted(table)}) WHERE place IN ({marks})", some)
+                yield from self._fetched(
+                    f"SELECT {outer} FROM (SELECT {inner} FROM {_quoted(table)}) WHERE place IN ({placeholders})", some
+                )
 
     def _fetched(self, sql: str, values: Sequence[int]) -> Iterator[Batch]:
         cursor = self._rows.cursor()
@@ -104,8 +106,8 @@ class SqlitePhysical:
     def _by_chunks(self, table: str, column: str, at: int) -> str:
         digest = hashlib.sha256()
         with self._rows.blobopen(table, column, at, readonly=True) as blob:
-            while piece := blob.read(CHUNK_BYTES):
-                digest.update(piece)
+            while chunk := blob.read(CHUNK_BYTES):
+                digest.update(chunk)
         return digest.hexdigest()
 
 
@@ -189,8 +191,8 @@ class PostgresPhysical:
             digest = hashlib.sha256()
             for first in range(1, size + 1, CHUNK_BYTES):
                 sql = f"SELECT substring({name} FROM {first} FOR {CHUNK_BYTES}) FROM {self._sql[table]} WHERE ctid = '({at >> 16},{at & 0xFFFF})'"
-                [(piece,)] = self._database._tuples(sql)
-                digest.update(piece)
+                [(chunk,)] = self._database._tuples(sql)
+                digest.update(chunk)
             yield at, digest.hexdigest(), size
 
 

@@ -117,20 +117,20 @@ def _block(file: str, table: Table, raw: Map[str, Any], codes: Map[str, Map[str,
     return Block(raw.get("table", table.name), raw.get("where", {}), raw.get("lookup", {}), recipes, frozenset(raw.get("retired", {})))
 
 
-def _recipe(place: str, raw: Any, codes: Map[str, Map[str, str]]) -> Recipe:
+def _recipe(location: str, raw: Any, codes: Map[str, Map[str, str]]) -> Recipe:
     if isinstance(raw, str):
         return Recipe("same", (raw,))
     if not isinstance(raw, dict):
-        raise SpecError(f"{place}: neither a column nor a form")
+        raise SpecError(f"{location}: neither a column nor a form")
     form = "part" if "part" in raw else next((name for name in FORMS if name in raw), "")
     if not form:
-        raise SpecError(f"{place}: not a form of the adapter grammar")
+        raise SpecError(f"{location}: not a form of the adapter grammar")
     of = raw[form]
     words = {word: value for word, value in raw.items() if word != form}
     if form in ("constant", "absent"):
         return Recipe(form, (), {"value": of})
     if form == "code" and raw.get("by") not in codes:
-        raise SpecError(f"{place}: codes/{raw.get('by')}.csv is missing")
+        raise SpecError(f"{location}: codes/{raw.get('by')}.csv is missing")
     return Recipe(form, (of,) if isinstance(of, str) else tuple(of), words, codes[raw["by"]] if form == "code" else {})
 
 

@@ -97,14 +97,14 @@ def _flag(world: ExpectedState, organisation: Index) -> None:
     doubled = profiles.with_columns(folded.alias("#name")).filter(pl.col("#name").is_not_null() & pl.col("#name").is_duplicated())[KEY]
     loaded = world.known.loaded_profiles
     world.flag("A18", "P2", "company_profile", loaded, loaded[KEY].is_in(doubled.implode()).to_numpy())
-    place = organisation.find(loaded["trade_org_id"])
-    world.flag("X1", "P2", "company_profile", loaded, (place != UNSET) & ~organisation.is_loaded(place))
+    position = organisation.find(loaded["trade_org_id"])
+    world.flag("X1", "P2", "company_profile", loaded, (position != UNSET) & ~organisation.is_loaded(position))
 
 
-def parent_reason(index: Index, place: Ints) -> Ints:
+def parent_reason(index: Index, position: Ints) -> Ints:
     """Returns why each row with one hard reference is held: NO_OWNER (null), BROKEN_REFERENCE (no such row), PARENT_HELD, or LOADED."""
-    held = np.where(index.is_loaded(place), LOADED, PARENT_HELD)
-    return np.where(place == UNSET, NO_OWNER, np.where(place == MISSING, BROKEN_REFERENCE, held)).astype(np.int64)
+    held = np.where(index.is_loaded(position), LOADED, PARENT_HELD)
+    return np.where(position == UNSET, NO_OWNER, np.where(position == MISSING, BROKEN_REFERENCE, held)).astype(np.int64)
 
 
 def account_numbers(entities: pl.DataFrame, loaded: Mask) -> tuple[pl.Series, Mask]:

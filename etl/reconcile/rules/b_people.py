@@ -122,9 +122,9 @@ def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """Flags contacts that lost the primary mark (B7), and references to a user or consultant company that is missing or held (B15, X1)."""
     world.flag("B7", "P2", "company_contact", rows, mask(rows, "#lost"))
     users = world.index["P2", "portal_user"]
-    place = users.find(rows["user_id"])
-    unusable = rows["user_id"].is_not_null().to_numpy() & ~users.is_loaded(place)
-    invalid = users.of("invalid", place, 0) == 1
+    position = users.find(rows["user_id"])
+    unusable = rows["user_id"].is_not_null().to_numpy() & ~users.is_loaded(position)
+    invalid = users.of("invalid", position, 0) == 1
     companies = world.index["P2", "consultant_company"]
     company = companies.find(rows["consultant_company_id"])
     no_company = rows["consultant_company_id"].is_not_null().to_numpy() & ~companies.is_loaded(company)

@@ -51,8 +51,8 @@ def decide_contents(world: ExpectedState, portal: str, contents: pl.DataFrame) -
     """Records each content row in the ledger as loaded with its document, or as held with its digest (C7; fine print 9)."""
     table, document, name = OF_BYTES[portal]
     index = world.index[portal, document]
-    place = index.find(contents[name])
-    reason = np.where(place == MISSING, REASON["ORPHAN_CONTENT"], np.where(index.is_loaded(place), LOADED, PARENT_HELD))
+    position = index.find(contents[name])
+    reason = np.where(position == MISSING, REASON["ORPHAN_CONTENT"], np.where(index.is_loaded(position), LOADED, PARENT_HELD))
     reason = np.where(contents[BAD].to_numpy(), UNREADABLE_VALUE, reason)
     world.ledger.account_for(portal, table, contents, reason, contents["digest"])
 

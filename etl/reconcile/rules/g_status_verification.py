@@ -61,8 +61,8 @@ def _pairs(world: ExpectedState, rows: pl.DataFrame, monitor: Ints, monitored: I
     early = (world.accounts["created_at"][right] <= limit[row]).fill_null(False)
     there = rows["monitored_entity_id"].is_not_null()[row] | early
     row, right = row[there.to_numpy()], right[there.to_numpy()]
-    place, left = world.scopes.expand(monitor[row])
-    take, right = row[place], right[place]
+    position, left = world.scopes.expand(monitor[row])
+    take, right = row[position], right[position]
     apart = left != right
     return take[apart], left[apart], right[apart]
 

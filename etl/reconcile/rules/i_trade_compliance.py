@@ -39,11 +39,11 @@ def matched(world: ExpectedState, frame: pl.DataFrame) -> tuple[Ints, Ints]:
     by_account: dict[int, list[str]] = dict(iors.iter_rows())
     profiles = world.index["P2", "company_profile"]
     exists = profiles.find(frame["company_profile_id"]) != MISSING
-    place_of = {entity: place for place, entity in enumerate(world.accounts["entity_id"].to_list())}
+    position_of = {entity: position for position, entity in enumerate(world.accounts["entity_id"].to_list())}
     scope, reason = np.full(len(frame), -1, np.int64), np.zeros(len(frame), np.int64)
     for row, (account, profile) in enumerate(frame.select("tc_account_id", "company_profile_id").iter_rows()):
         if account in world.decided.accounts:  # L1 goes first
-            scope[row] = place_of[world.decided.accounts[account]]
+            scope[row] = position_of[world.decided.accounts[account]]
             continue
         named = profile is not None and bool(exists[row])
         candidates = of_profile.get(profile, []) if named else importers.tolist()
@@ -129,9 +129,9 @@ def login_of_uploader(world: ExpectedState, rows: pl.DataFrame, value: Value) ->
 
 def note_account(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:
     """Flags Trade Compliance accounts that name a profile which does not exist, unless a decision assigned them (I1, L1)."""
-    place = world.index["P2", "company_profile"].find(rows["company_profile_id"])
+    position = world.index["P2", "company_profile"].find(rows["company_profile_id"])
     decided = l_decisions.flag_accounts(world, rows)
-    world.flag("I1", "TC", "tc_account", rows, (place == MISSING) & ~decided)
+    world.flag("I1", "TC", "tc_account", rows, (position == MISSING) & ~decided)
 
 
 def note_contact(world: ExpectedState, rows: pl.DataFrame, scope: Ints) -> None:

@@ -70,4 +70,4 @@ def rulebook(library: Library | None = None) -> Rulebook:
 
 
 def _declared(kind: str) -> dict[Any, Any]:
-    return {place: rule for chapter in CHAPTERS for place, rule in getattr(chapter, kind, {}).items()}
+    return {column_name: rule for chapter in CHAPTERS for column_name, rule in getattr(chapter, kind, {}).items()}

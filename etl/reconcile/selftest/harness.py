@@ -91,14 +91,14 @@ def selftest(
             alarms = sum(1 for _ in range(clean_rounds) if len(bench.compared().differences))
             planted, found, named = Counter[str](), Counter[str](), Counter[str]()
             missed: list[Planted] = []
-            places: set[tuple[str, str]] = set()
+            columns_planted: set[tuple[str, str]] = set()
             for fault in itertools.islice(_faults(bench, chance), n):
                 kind, tables = fault.spot.kind, set(bench.compared().differences["table"].to_list())
                 bench.mend(fault)
                 planted[kind] += 1
                 found[kind] += bool(tables)
                 named[kind] += fault.spot.table in tables
-                places.add((fault.spot.table, fault.spot.column))
+                columns_planted.add((fault.spot.table, fault.spot.column))
                 missed += [] if tables else [fault]
                 if progress:
                     progress(sum(planted.values()), n)
@@ -106,7 +106,14 @@ def selftest(
         for database in databases.values():
             database.close()
     kinds = {kind: Corruption(planted[kind], found[kind], named[kind]) for kind in sorted(planted)}
-    return Score(kinds, tuple(missed), clean_rounds, alarms, len({table for table, _ in places}), sum(1 for _, column in places if column))
+    return Score(
+        kinds,
+        tuple(missed),
+        clean_rounds,
+        alarms,
+        len({table for table, _ in columns_planted}),
+        sum(1 for _, column in columns_planted if column),
+    )
 
 
 class Bench:
@@ -142,24 +149,24 @@ def _faults(bench: Bench, chance: random.Random) -> Iterator[Planted]:
     """Yields the requested number of planted faults in random order: each kind once, then each column of each table once, then the kinds in turn."""
     planter = Planter(bench.side.expected.world.spec, bench.store, bench.objects, chance)
     by_kind: dict[str, deque[Spot]] = defaultdict(deque)
-    by_place: dict[tuple[str, str], list[Spot]] = defaultdict(list)
+    by_column: dict[tuple[str, str], list[Spot]] = defaultdict(list)
     for spot in chance.sample(every := spots(bench.side.expected.world.spec), len(every)):
         by_kind[spot.kind].append(spot)
-        by_place[spot.table, spot.column].append(spot)
+        by_column[spot.table, spot.column].append(spot)
     used = Counter[str]()
 
     def planted(among: Iterable[Spot]) -> Planted | None:
         fault = next((fault for spot in among if (fault := planter.plant(spot)) is not None), None)
         if fault is not None:
             used[fault.spot.kind] += 1
-            by_place.pop((fault.spot.table, fault.spot.column), None)
+            by_column.pop((fault.spot.table, fault.spot.column), None)
         return fault
 
     for _, waiting in sorted(by_kind.items()):
         if (fault := planted(waiting)) is not None:
             yield fault
-    for place in list(by_place):
-        kinds = sorted(by_place.get(place, ()), key=lambda spot: used[spot.kind])  # the kinds that were planted least
+    for column in list(by_column):
+        kinds = sorted(by_column.get(column, ()), key=lambda spot: used[spot.kind])  # the kinds that were planted least
         if (fault := planted(kinds)) is not None:
             yield fault
     while by_kind:

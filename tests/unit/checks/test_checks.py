@@ -37,7 +37,7 @@ def test_a_failing_check_stops_no_other_and_severity_tells_them_apart(stage: Sta
     assert [answer.id for answer in answers] == list(CHECKS)
 
 
-def test_progress_is_told_from_nothing_to_all(stage: Stage) -> None:
+def test_progress_is_reported_from_zero_to_all(stage: Stage) -> None:
     told: list[tuple[int, int]] = []
     checks.ask(stage.run, MAPPINGS, lambda what, done, total: told.append((done, total)))
     assert told == sorted(told)
@@ -45,7 +45,7 @@ def test_progress_is_told_from_nothing_to_all(stage: Stage) -> None:
     assert told[-1][0] == told[-1][1] > 0
 
 
-def test_answers_as_json_have_no_times_and_failures_have_every_key() -> None:
+def test_results_as_json_have_no_times_and_failures_list_every_key() -> None:
     keys = tuple(str(number) for number in range(30))
     failed = Answer("a.b", "Is it?", "Because.", "critical", "document", 50, 30, keys, 1.25)
     passed = Answer("c.d", "Is it?", "Because.", "warning", "login", 7, 0, (), 0.5)
@@ -62,13 +62,13 @@ def test_answers_as_json_have_no_times_and_failures_have_every_key() -> None:
     assert table.schema.types == [pa.large_string()] * 4
 
 
-def test_the_same_rows_give_the_same_answers(stage: Stage) -> None:
+def test_the_same_rows_give_the_same_results(stage: Stage) -> None:
     stage.change("document", 0, version_no=0)
     one, other = (checks.answers_json(checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)) for _ in range(2))
     assert one == other
 
 
-def test_worker_processes_give_the_same_answers_as_none(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_processes_give_the_same_results(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.change("entity_account", 0, tier_cd="9", trade_visible=False)
     stage.run.save()
     monkeypatch.setattr(asking, "_ROWS_IN_A_PART", 20)
@@ -90,10 +90,10 @@ def test_social_security_numbers_are_masked_in_keys(stage: Stage) -> None:
     assert "123-45-6789" not in text
 
 
-def test_values_never_come_out_not_even_through_great_expectations(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
+def test_values_are_never_printed_not_even_by_great_expectations(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
     """Wrong values in columns that are asked about by pattern, length, set and uniqueness: only keys, counts and columns are said."""
-    place = stage.place("login", email_key="ann@x.example")
-    stage.change("login", place, email_key=CANARY + " " * 300, status_cd=CANARY, first_name=CANARY * 5)
+    position = stage.position("login", email_key="ann@x.example")
+    stage.change("login", position, email_key=CANARY + " " * 300, status_cd=CANARY, first_name=CANARY * 5)
     stage.change("migration_exception", 0, detail=CANARY)
     stage.change("account_contact", 0, email=f"{CANARY} {CANARY}", contact_type_cd=CANARY)
     answers = checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)
@@ -105,13 +105,13 @@ def test_values_never_come_out_not_even_through_great_expectations(stage: Stage,
 
 def test_a_damaged_stage_file_is_refused(stage: Stage) -> None:
     _, _, file = next(stage.files("entity_account"))
-    place = stage.run.path / file.path
-    place.write_bytes(place.read_bytes()[: file.size // 2])
+    path = stage.run.path / file.path
+    path.write_bytes(path.read_bytes()[: file.size // 2])
     with pytest.raises(EvidenceAltered):
         checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)
 
 
-def test_a_question_that_cannot_be_asked_is_no_yes() -> None:
+def test_a_check_that_cannot_run_is_an_error() -> None:
     import polars as pl
 
     check = CHECKS["documents.version"]
@@ -121,25 +121,25 @@ def test_a_question_that_cannot_be_asked_is_no_yes() -> None:
         stack.ask()
 
 
-def test_answers_do_not_depend_on_how_rows_are_cut_into_stage_files(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_size_of_stage_files(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     stage.change("profile_response", 1, completion_cd="?", superseded=False)
     whole = checks.answers_json(checks.ask(stage.run, MAPPINGS, lambda what, done, total: None))
     for step, number, file in sorted(stage.files("profile_response"), key=lambda found: -found[1]):
         rows = stage.run.read_table(file)
-        parts = [stage.run.write_table(f"{file.path[:-13]}{place:05}.parquet", rows.slice(place, 1)) for place in range(file.rows)]
+        parts = [stage.run.write_table(f"{file.path[:-13]}{position:05}.parquet", rows.slice(position, 1)) for position in range(file.rows)]
         stage.run.steps[step].files[number : number + 1] = parts
     assert len(list(stage.files("profile_response"))) > 3
     monkeypatch.setattr(carried, "TOGETHER", 1)  # each file is compared alone
     assert checks.answers_json(checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)) == whole
 
 
-def test_a_run_without_trade_compliance_is_asked_all_the_same(stage: Stage) -> None:
+def test_a_run_without_trade_compliance_is_checked(stage: Stage) -> None:
     """Nothing of Trade Compliance was read, held or loaded: those questions are about no rows."""
     for step in stage.run.steps.values():
         step.files = [file for file in step.files if "/TC." not in file.path]
     for table in ("migration_exception", "migration_holding"):
-        for place in reversed([place for place, row in enumerate(stage.rows(table)) if row["portal"] == "TC"]):
-            stage.drop(table, place)
+        for position in reversed([position for position, row in enumerate(stage.rows(table)) if row["portal"] == "TC"]):
+            stage.drop(table, position)
     answers = {answer.id: answer for answer in checks.ask(stage.run, MAPPINGS, lambda what, done, total: None)}
     assert answers["conserved.TC.tc_account"].asked == 0
     assert answers["tc.on_importers"].passed
@@ -165,7 +165,7 @@ sys.exit(len(answers.critical_failures))
 """
 
 
-def test_great_expectations_is_imported_late_and_says_nothing_to_anybody(stage: Stage, tmp_path: Path) -> None:
+def test_great_expectations_is_imported_late_and_sends_no_telemetry(stage: Stage, tmp_path: Path) -> None:
     stage.run.save()
     stage.run.close()
     try:
@@ -198,7 +198,7 @@ def test_only_one_module_imports_great_expectations_or_pandas() -> None:
             assert "etl.pipeline" not in names, file.name
 
 
-def test_another_folder_of_suites_can_be_asked(stage: Stage, tmp_path: Path) -> None:
+def test_another_folder_of_suites_can_be_used(stage: Stage, tmp_path: Path) -> None:
     lines = (
         "[[check]]",
         'id = "mine"',

@@ -46,35 +46,35 @@ def _bad_value(check: Check, column: str, row: dict[str, Any]) -> Any:
 def _plant_value(stage: Stage, check: Check) -> set[str]:
     """A row that the check is about, with a wrong value; what it is called."""
     rows = stage.rows(check.table)
-    place = next((place for place, row in enumerate(rows) if _is_about(check, row)), 0)
+    position = next((position for position, row in enumerate(rows) if _is_about(check, row)), 0)
     forced = {name: _wanted(check, name, wanted) for name, wanted in check.args.get("when", {}).items()}
     if check.kind == "unique":
-        row = {**rows[place], **forced}
+        row = {**rows[position], **forced}
         missing = {name: STRANGER for name in check.columns if row[name] is None}
         own = {name: STRANGER for name in SHAPES[check.table].key if name not in check.columns and isinstance(row[name], bytes)}
-        stage.change(check.table, place, **forced, **missing)
-        stage.copy(check.table, place, **own)
+        stage.change(check.table, position, **forced, **missing)
+        stage.copy(check.table, position, **own)
         last = max(
             number
             for number, other in enumerate(stage.rows(check.table))
             if all(other[name] == {**row, **missing, **own}[name] for name in own)
         )
-        last = last if own else _last_equal(stage, check, place)
-        return {stage.name(check.table, place), stage.name(check.table, last)}
+        last = last if own else _last_equal(stage, check, position)
+        return {stage.name(check.table, position), stage.name(check.table, last)}
     if check.kind == "in_order":
         first, second = check.columns
         later = datetime(2022, 2, 2) if SHAPES[check.table].by_name[first].family == "timestamp" else date(2022, 2, 2)
-        stage.change(check.table, place, **forced, **{first: later, second: later - timedelta(days=1)})
-        return {stage.name(check.table, place)}
+        stage.change(check.table, position, **forced, **{first: later, second: later - timedelta(days=1)})
+        return {stage.name(check.table, position)}
     column = check.columns[-1]
-    stage.change(check.table, place, **forced, **{_staged_name(check.table, column): _bad_value(check, column, rows[place])})
-    called = stage.name(check.table, place)
+    stage.change(check.table, position, **forced, **{_staged_name(check.table, column): _bad_value(check, column, rows[position])})
+    called = stage.name(check.table, position)
     return {f"{called}: {column}" if len(check.columns) > 1 else called}
 
 
-def _last_equal(stage: Stage, check: Check, place: int) -> int:
+def _last_equal(stage: Stage, check: Check, position: int) -> int:
     rows = stage.rows(check.table)
-    return max(number for number, row in enumerate(rows) if all(row[name] == rows[place][name] for name in check.columns))
+    return max(number for number, row in enumerate(rows) if all(row[name] == rows[position][name] for name in check.columns))
 
 
 def _staged_name(table: str, column: str) -> str:
@@ -117,7 +117,7 @@ def test_a_key_that_repeats_in_another_stage_file_or_another_portion_is_found(st
     check = CHECKS["unique.login.email_key"]
     found = ask_rows([check], Staged(stage.run, MAPPINGS), lambda table: None, together=1)[check.id]
     assert found.asked == 4
-    assert set(found.keys) == {stage.name("login", stage.place("login", email_key="ann@x.example")), stage.name("login", 3)}
+    assert set(found.keys) == {stage.name("login", stage.position("login", email_key="ann@x.example")), stage.name("login", 3)}
 
     keys = pl.DataFrame({"_row": [10, 11, 12, 13, 14], "email_key": ["a", "b", "a", "c", "b"]})
     stack = Stack()
@@ -127,7 +127,7 @@ def test_a_key_that_repeats_in_another_stage_file_or_another_portion_is_found(st
     assert {row for row, _ in stack.failed[check.id]} == {10, 11, 12, 14}
 
 
-def test_keys_that_are_compared_in_parts_are_not_taken_for_each_other() -> None:
+def test_keys_compared_in_parts_are_not_confused() -> None:
     """A table of little more than KEYS_TOGETHER rows has parts that are small enough to be asked about together."""
     check = CHECKS["unique.login.email_key"]
     keys = pl.DataFrame({"_row": range(200), "email_key": [f"{number}@x.example" for number in range(200)]})

@@ -143,40 +143,40 @@ class Stage:
     def rows(self, table: str) -> list[dict[str, Any]]:
         return [row for _, _, file in self.files(table) for row in pl.DataFrame(self.run.read_table(file)).to_dicts()]
 
-    def place(self, table: str, **equals: Any) -> int:
+    def position(self, table: str, **equals: Any) -> int:
         """The place of the first row with these values."""
-        return next(place for place, row in enumerate(self.rows(table)) if all(row[name] == value for name, value in equals.items()))
+        return next(position for position, row in enumerate(self.rows(table)) if all(row[name] == value for name, value in equals.items()))
 
-    def change(self, table: str, place: int, /, **values: Any) -> None:
-        self._write(table, place, lambda rows, here: [*rows[:here], {**rows[here], **values}, *rows[here + 1 :]])
+    def change(self, table: str, position: int, /, **values: Any) -> None:
+        self._write(table, position, lambda rows, here: [*rows[:here], {**rows[here], **values}, *rows[here + 1 :]])
 
-    def copy(self, table: str, place: int, /, **values: Any) -> None:
+    def copy(self, table: str, position: int, /, **values: Any) -> None:
         """The row once more, behind all others of its file, with these values."""
-        self._write(table, place, lambda rows, here: [*rows, {**rows[here], **values}])
+        self._write(table, position, lambda rows, here: [*rows, {**rows[here], **values}])
 
-    def drop(self, table: str, place: int) -> None:
-        self._write(table, place, lambda rows, here: rows[:here] + rows[here + 1 :])
+    def drop(self, table: str, position: int) -> None:
+        self._write(table, position, lambda rows, here: rows[:here] + rows[here + 1 :])
 
-    def _write(self, table: str, place: int, made: Callable[[list[dict[str, Any]], int], list[dict[str, Any]]]) -> None:
+    def _write(self, table: str, position: int, made: Callable[[list[dict[str, Any]], int], list[dict[str, Any]]]) -> None:
         for step, number, file in self.files(table):
-            if place < file.rows:
+            if position < file.rows:
                 old = self.run.read_table(file)
-                frame = pl.DataFrame(made(pl.DataFrame(old).to_dicts(), place), schema=pl.DataFrame(old).schema)
+                frame = pl.DataFrame(made(pl.DataFrame(old).to_dicts(), position), schema=pl.DataFrame(old).schema)
                 self.run.steps[step].files[number] = self.run.write_table(file.path, frame.to_arrow().cast(old.schema))
                 return
-            place -= file.rows
-        raise IndexError(place)
+            position -= file.rows
+        raise IndexError(position)
 
     def grow(self, table: str, rows: int, **values: list[Any]) -> list[str]:
         """The old table with that many extracted rows, numbered from 1,001; these columns as given, the rest as in its first row. Their keys."""
         files = self.run.steps["extract"].files
-        place = next(number for number, file in enumerate(files) if file.path.startswith(f"extract/P2.{table}/"))
-        old = self.run.read_table(files[place])
+        position = next(number for number, file in enumerate(files) if file.path.startswith(f"extract/P2.{table}/"))
+        old = self.run.read_table(files[position])
         numbers = list(range(1001, 1001 + rows))
         given = {MAPPINGS.tables["P2", table].key[0]: numbers, **values}
         columns = [pl.Series(name, some, dtype=pl.DataFrame(old).schema[name]) for name, some in given.items()]
         frame = pl.concat([pl.DataFrame(old)[:1]] * rows).with_columns(columns)
-        files[place] = self.run.write_table(files[place].path, frame.to_arrow().cast(old.schema))
+        files[position] = self.run.write_table(files[position].path, frame.to_arrow().cast(old.schema))
         return [str(number) for number in numbers]
 
     def hold(self, table: str, keys: list[str]) -> None:
@@ -184,9 +184,9 @@ class Stage:
         for key in keys:
             self.copy("migration_holding", 0, table=table, key=key, reason="BROKEN_REFERENCE")
 
-    def name(self, table: str, place: int) -> str:
+    def name(self, table: str, position: int) -> str:
         """What the row is called in the answers (the rule of checks/names.py, written once more)."""
-        row, shape = self.rows(table)[place], SHAPES[table]
+        row, shape = self.rows(table)[position], SHAPES[table]
         if table == "entity_account":
             return str(row["legacy_entity_id"])
         if table in RECORD:
@@ -219,7 +219,7 @@ def stage(sound: Path, tmp_path: Path) -> Iterator[Stage]:
         yield Stage(run)
 
 
-def test_a_sound_run_fails_no_check_but_what_is_said_of_the_old_portals_own_catalogue(stage: Stage) -> None:
+def test_a_sound_run_passes_all_checks_but_those_of_the_old_catalogue(stage: Stage) -> None:
     answers = checks.ask(stage.run, MAPPINGS, _silent)
     assert {answer.id: answer.keys for answer in answers if not answer.passed} == {name: tuple(keys) for name, keys in LEFT_OPEN.items()}
     assert [answer.id for answer in answers if answer.id in WRITTEN_ONE_BY_ONE and not answer.asked] == []

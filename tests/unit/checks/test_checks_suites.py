@@ -34,7 +34,7 @@ def test_a_new_suite_file_needs_no_python(tmp_path: Path) -> None:
     assert (check.id, check.table, check.columns, check.args) == ("documents.version", "document", ("version_no",), {"min": 1})
 
 
-def test_the_suites_of_the_package_ask_every_table_and_use_every_kind() -> None:
+def test_the_suites_check_every_table_and_use_every_kind() -> None:
     suites = checks.read_suites()
     bound = checks.bind(suites, MAPPINGS)
     assert {check.table for check in bound} >= MAPPINGS.target.tables.keys() - {"migration_run"}
@@ -43,14 +43,14 @@ def test_the_suites_of_the_package_ask_every_table_and_use_every_kind() -> None:
     assert len({check.id for check in bound}) == len(bound)
 
 
-def test_every_question_is_a_sentence_and_says_why() -> None:
+def test_every_check_is_a_question_with_a_reason() -> None:
     for check in checks.bind(checks.read_suites(), MAPPINGS):
         assert check.question.endswith("?"), check.id
         assert check.why.endswith("."), check.id
         assert "{" not in check.question + check.why, check.id
 
 
-def test_every_foreign_key_of_the_contract_is_asked_about() -> None:
+def test_every_foreign_key_of_the_contract_has_a_check() -> None:
     asked = {(check.table, check.columns[0]) for check in checks.bind(checks.read_suites(), MAPPINGS) if check.id.startswith("refers.")}
     keys = {(table.name, column.name) for table in MAPPINGS.target.tables.values() for column in table.columns if column.refers_to}
     assert asked == keys - {("migration_holding", "run_id"), ("migration_exception", "run_id")}
@@ -90,13 +90,13 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("new", "old", "place", "found"), WRONG)
-def test_what_cannot_be_is_named_with_its_place(new: str, old: str, place: str, found: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("new", "old", "location", "found"), WRONG)
+def test_an_invalid_entry_is_reported_with_its_location(new: str, old: str, location: str, found: str, tmp_path: Path) -> None:
     line = next((line for line in GOOD.splitlines() if line.startswith(old)), old)
     text = GOOD.replace(line, new, 1) if old.endswith("=") else GOOD.replace(old, new, 1)
     with pytest.raises(MappingError) as caught:
         checks.bind(checks.read_suites(_suite(tmp_path, text)), MAPPINGS)
-    assert (caught.value.file, caught.value.place, caught.value.found) == ("suites/mine.toml", place, found)
+    assert (caught.value.file, caught.value.location, caught.value.found) == ("suites/mine.toml", location, found)
     assert caught.value.expected
 
 
@@ -119,15 +119,15 @@ KIND_WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "columns", "args", "place", "found"), KIND_WRONG)
-def test_every_kind_knows_its_words(kind: str, columns: str, args: str, place: str, found: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "columns", "args", "location", "found"), KIND_WRONG)
+def test_every_kind_refuses_unknown_words(kind: str, columns: str, args: str, location: str, found: str, tmp_path: Path) -> None:
     text = GOOD.replace('"between"', f'"{kind}"').replace('["version_no"]', columns).replace("{ min = 1 }", f"{{ {args} }}")
     with pytest.raises(MappingError) as caught:
         checks.bind(checks.read_suites(_suite(tmp_path, text)), MAPPINGS)
-    assert (caught.value.file, caught.value.place, caught.value.found) == ("suites/mine.toml", place, found)
+    assert (caught.value.file, caught.value.location, caught.value.found) == ("suites/mine.toml", location, found)
 
 
-def test_one_id_twice_is_an_error_in_one_file_in_two_and_by_expansion(tmp_path: Path) -> None:
+def test_a_duplicate_id_is_an_error_in_one_file_in_two_and_by_expansion(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"suites/mine.toml: check\[1\].id: found documents.version"):
         checks.read_suites(_suite(tmp_path, GOOD + GOOD))
     _suite(tmp_path, GOOD)
@@ -139,13 +139,13 @@ def test_one_id_twice_is_an_error_in_one_file_in_two_and_by_expansion(tmp_path: 
         checks.bind(checks.read_suites(_suite(tmp_path, every, "other.toml")), MAPPINGS)
 
 
-def test_a_kind_that_needs_columns_cannot_be_asked_of_every_table(tmp_path: Path) -> None:
+def test_a_kind_that_needs_columns_is_refused_for_all_tables(tmp_path: Path) -> None:
     text = '[[every_table]]\nid = "x"\nquestion = "All?"\nwhy = "So."\nseverity = "critical"\nkind = "in_order"\n'
     with pytest.raises(MappingError, match=r"every_table\[0\].kind: found 'in_order'"):
         checks.read_suites(_suite(tmp_path, text))
 
 
-def test_no_file_no_toml_and_no_utf8_are_errors(tmp_path: Path) -> None:
+def test_a_missing_file_invalid_toml_and_invalid_utf8_are_errors(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match="no check"):
         checks.read_suites(tmp_path)
     with pytest.raises(MappingError, match=r"mine\.toml: file"):

@@ -11,7 +11,7 @@ import pytest
 import checks
 from mappings.errors import MappingErrors
 from mappings.limits import Limit, Limits, read_limits
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import MAPPINGS, Legacy
 from tests.unit.checks.test_checks_stage import Stage, sound, stage
 
@@ -68,15 +68,15 @@ def test_an_indicator_with_other_words_than_Y_and_N_fails(
     assert cause in soft.sentence
 
 
-def test_an_indicator_longer_than_its_column_counts_too(stage: Stage) -> None:
+def test_an_indicator_longer_than_its_column_is_counted(stage: Stage) -> None:
     """SQLite keeps `true` in CHAR(1): it is unreadable (X2), not absent."""
     keys = stage.grow("company_contact", 20, admin_ind=[None] * 20)
     files = stage.run.steps["extract"].files
-    place = next(number for number, file in enumerate(files) if file.path == "extract/odd.parquet")
-    old = stage.run.read_table(files[place])
+    location = next(number for number, file in enumerate(files) if file.path == "extract/odd.parquet")
+    old = stage.run.read_table(files[location])
     rows = [("P2", "company_contact", key, "admin_ind", '"true"', True) for key in keys]
     frame = pl.DataFrame(rows, schema=pl.DataFrame(old).schema, orient="row")
-    files[place] = stage.run.write_table("extract/odd.parquet", frame.to_arrow().cast(old.schema))
+    files[location] = stage.run.write_table("extract/odd.parquet", frame.to_arrow().cast(old.schema))
     name = "plausible_indicator.P2.company_contact.admin_ind"
     answer = stage.answers(name)[name]
     assert (answer.asked, answer.failed) == (20, 20)
@@ -98,24 +98,24 @@ def test_fewer_than_half_of_the_entities_as_accounts_fail(
     assert f"{entities - 3} of {entities} entities" in answers["many_entities_held"].sentence
 
 
-def _world(folder: Path) -> Night:
+def _world(folder: Path) -> Workspace:
     """Twenty-four companies, one contact each, whose portal writes 1 and 0 where the contract has Y and N."""
     world = Legacy()
     for number in range(1, 25):
         world.user(number, user_name=f"person{number}@x.example").profile(number).model(number).entity(number, type="EXP")
         world.contact(number, user=number, profile=number, admin_ind=str(number % 2), email=f"person{number}@x.example")
     world.write(folder / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
 def test_a_portal_of_ones_and_zeros_is_not_published_and_a_signed_limit_lets_it_pass(tmp_path: Path) -> None:
-    night = _world(tmp_path)
-    done = night.command("run")
+    workspace = _world(tmp_path)
+    done = workspace.command("run")
     assert done.code == 3
-    assert not night.target.exists()
+    assert not workspace.target.exists()
     assert "P2.company_contact.admin_ind: 24 of 24 values (100.0%) are neither Y nor N; the most frequent form is digits" in done.err
     assert "Examples of keys: 1, 2, 3, 4, 5." in done.err
-    report = json.loads((night.run / "report" / "report.json").read_text())
+    report = json.loads((workspace.run / "report" / "report.json").read_text())
     assert any("neither Y nor N" in sentence for sentence in report["verdict"]["why"])
 
     adapter = tmp_path / "adapter"
@@ -123,13 +123,13 @@ def test_a_portal_of_ones_and_zeros_is_not_published_and_a_signed_limit_lets_it_
     (adapter / "limits.toml").write_text(
         '[indicator]\n"company_contact.admin_ind" = { share = 1.0, reason = "nobody is an administrator" }\n'
     )
-    assert night.command("run", "--adapter", "adapter").code == 7  # this run began without it
-    done = night.command("run", "--adapter", "adapter", "--run", "other")
+    assert workspace.command("run", "--adapter", "adapter").code == 7  # this run began without it
+    done = workspace.command("run", "--adapter", "adapter", "--run", "other")
     assert done.code == 0, done.err
-    assert night.command("run", "--run", "other").code == 7  # and the other one with it
+    assert workspace.command("run", "--run", "other").code == 7  # and the other one with it
     (adapter / "limits.toml").write_text('[indicator]\n"company_contact.admin_ind" = { share = 0.9, reason = "another one" }\n')
-    assert night.command("run", "--adapter", "adapter", "--run", "other").code == 7
-    assert night.command("reconcile", "--adapter", "adapter", "--run", "other").code == 7
+    assert workspace.command("run", "--adapter", "adapter", "--run", "other").code == 7
+    assert workspace.command("reconcile", "--adapter", "adapter", "--run", "other").code == 7
 
 
 _MESSAGE = '[held]\nmessage = { share = 0.8, reason = "x" }\n'
@@ -205,12 +205,12 @@ def test_limits_that_cannot_be_are_named_with_line_value_and_correction(tmp_path
     assert missed == {}
 
 
-def test_all_that_cannot_be_is_named_in_one_answer_before_anything_is_made(tmp_path: Path) -> None:
-    night = _world(tmp_path)
+def test_all_invalid_limits_are_reported_together_before_any_write(tmp_path: Path) -> None:
+    workspace = _world(tmp_path)
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "limits.toml").write_bytes(b'\xef\xbb\xbf[held]\nnone = 1\nmessage = { share = 2, reason = "x" }\n')
     for words in (("plan",), ("run",)):
-        done = night.command(*words, "--adapter", "adapter")
+        done = workspace.command(*words, "--adapter", "adapter")
         assert done.code == 1
         for piece in (
             "limits.toml, line 1: text: found a byte order mark, expected UTF-8 without one",
@@ -219,9 +219,9 @@ def test_all_that_cannot_be_is_named_in_one_answer_before_anything_is_made(tmp_p
             "limits.toml, line 3: held.message.share: found 2",
         ):
             assert piece in done.err, done.err
-    assert not night.run.exists()
+    assert not workspace.run.exists()
     (tmp_path / "adapter" / "limits.toml").unlink()
     (tmp_path / "adapter" / "notes.txt").write_text("x")
-    done = night.command("run", "--adapter", "adapter")
+    done = workspace.command("run", "--adapter", "adapter")
     assert (done.code, "notes.txt: found a file that does not belong to an adapter" in done.err) == (1, True)
-    assert night.command("run", "--adapter", "nowhere").code == 1
+    assert workspace.command("run", "--adapter", "nowhere").code == 1

@@ -79,12 +79,12 @@ def changing() -> list[Legacy]:
     del rows["model_entity"][1]
     third = Legacy()
     third.tables = {name: [dict(row) for row in rows] for name, rows in first.tables.items()}  # what was gone returns
-    third.tables["company_profile"] = third.tables["company_profile"][:1]  # and a company goes with all that hangs on it
+    third.tables["company_profile"] = third.tables["company_profile"][:1]  # and a company is removed with its dependents
     return [first, second, third]
 
 
 @pytest.mark.parametrize(("kind", "beside"), [("sqlite", True), ("postgresql", True), ("postgresql", False)])
-def test_K2_a_delta_gives_the_store_of_a_fresh_run_and_rollbacks_in_reverse_give_back_each_one_before(
+def test_K2_a_delta_gives_the_store_of_a_fresh_run_and_rollbacks_in_reverse_restore_each_earlier_one(
     kind: str, beside: bool, stores: Stores, tmp_path: Path
 ) -> None:
     """Parents that go while their children stay, unique values that change hands, bytes that go, accounts that return; three runs."""
@@ -99,7 +99,7 @@ def test_K2_a_delta_gives_the_store_of_a_fresh_run_and_rollbacks_in_reverse_give
 
 @given(world=worlds(), seeds=st.tuples(st.integers(0, 2**32), st.integers(0, 2**32)))
 @law(3)
-def test_K2_K8_whatever_changed_between_runs_the_store_is_that_of_a_fresh_run_and_every_rollback_is_exact(
+def test_K2_K8_after_any_change_a_delta_equals_a_fresh_run_and_every_rollback_is_exact(
     stores: Stores, world: Legacy, seeds: tuple[int, int]
 ) -> None:
     with TemporaryDirectory(prefix="law-") as name:
@@ -118,9 +118,7 @@ def test_K2_K8_whatever_changed_between_runs_the_store_is_that_of_a_fresh_run_an
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_is_changed_for_it(
-    kind: str, stores: Stores, tmp_path: Path
-) -> None:
+def test_check_forecasts_changes_by_table_without_writing_to_the_store(kind: str, stores: Stores, tmp_path: Path) -> None:
     """Three evolved states, the first one again behind them, and rows that others altered: foreseen is what the load then does."""
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing())]
     url, kinds = stores(kind, "foreseen"), set[str]()
@@ -141,7 +139,7 @@ def test_what_a_load_will_change_is_foreseen_by_table_and_nothing_of_the_store_i
         kinds |= {what for _, *counts in ahead for what, count in zip(("insert", "update", "remove"), counts, strict=True) if count}
         assert all(updated == removed == 0 for _, _, updated, removed in ahead) is (number == 0)
     assert kinds == {"insert", "update", "remove"}
-    assert not [place for run in runs for place in run.folder.rglob("foreseen*")]
+    assert not [path for run in runs for path in run.folder.rglob("foreseen*")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -198,19 +196,17 @@ def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_ri
             for statement in more:
                 session.execute(statement)
             before = [session.execute(question).fetchall() for question in asked]
-            place = session.execute("SELECT 'login'::regclass::oid").fetchone()
+            path = session.execute("SELECT 'login'::regclass::oid").fetchone()
         had = constraints(url)
         run.load(url)
         assert content(url) == wanted
         assert constraints(url) == had != demanded
         with _session(url) as session:
             assert [session.execute(question).fetchall() for question in asked] == before
-            assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == place) is bool(more)
+            assert (session.execute("SELECT 'login'::regclass::oid").fetchone() == path) is bool(more)
 
 
-def test_K2_only_what_differs_is_sent_where_the_earlier_run_lies_beside_and_the_store_is_as_it_left_it(
-    stores: Stores, tmp_path: Path
-) -> None:
+def test_K2_only_differences_are_sent_if_the_earlier_run_is_available_and_the_store_unchanged(stores: Stores, tmp_path: Path) -> None:
     """Files that are the same in both folders are not even read then. Without that folder, or after others wrote, all rows are sent and compared."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
@@ -256,19 +252,17 @@ def _last(runs: list[Staged]) -> Known:
     return known
 
 
-def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_comparison_and_keeps_nothing_of_its_rows(
-    stores: Stores, tmp_path: Path
-) -> None:
+def test_K8_an_unchanged_store_file_is_emptied_without_a_comparison_and_keeps_no_rows(stores: Stores, tmp_path: Path) -> None:
     """No row is staged for it. Rows of others, or of a write-ahead log, are compared as ever; and others' tables are left as they are."""
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     for written in ("", "CREATE TABLE theirs (a TEXT)", "PRAGMA journal_mode = wal"):
         run.load(url := stores("sqlite", "bytes"))
-        place = Path(url.removeprefix("sqlite:///"))
+        path = Path(url.removeprefix("sqlite:///"))
         with _session(url) as session:
             if written:
                 session.execute(written)
             (name,) = session.execute("SELECT email_key FROM login LIMIT 1").fetchone()
-        before = place.read_bytes()
+        before = path.read_bytes()
         assert name.encode() in before
         with open_locked(run.folder) as folder:
             target = open_target(url, folder.path / "load")
@@ -276,12 +270,12 @@ def test_K8_a_file_whose_bytes_are_those_of_its_publish_is_emptied_without_a_com
             target.close()
         assert run.rollback(url).removed
         assert not any(content(url).values())
-        assert name.encode() not in place.read_bytes()
+        assert name.encode() not in path.read_bytes()
         with _session(url) as session:
             assert session.execute("SELECT count(*) FROM sqlite_master WHERE name = 'theirs'").fetchone() == (int("theirs" in written),)
 
 
-def test_K8_from_the_look_at_a_store_to_its_rollback_nobody_writes_to_it(stores: Stores, tmp_path: Path) -> None:
+def test_K8_the_store_is_locked_from_the_comparison_to_the_rollback(stores: Stores, tmp_path: Path) -> None:
     """PostgreSQL keeps others out; a SQLite file that was written to between the two is left alone."""
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     for kind in KINDS:

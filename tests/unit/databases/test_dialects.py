@@ -37,7 +37,7 @@ def test_texts_are_ordered_by_code_points_and_the_last_row_is_one_row() -> None:
     assert "FETCH FIRST 1 ROWS ONLY" in found["oracle"] or "ROWNUM <= 1" in found["oracle"]
 
 
-def test_doubled_keys_and_nulls_are_asked_in_each_databases_words() -> None:
+def test_duplicate_keys_and_nulls_are_queried_in_each_dialect() -> None:
     keys: list[sa.ColumnClause[Any]] = [sa.column("a"), sa.column("b")]
     doubled = sa.select(sa.literal(1)).select_from(sa.table("t")).group_by(*keys).having(sa.func.count() > 1).limit(1)
     for kind in DIALECTS:
@@ -45,7 +45,7 @@ def test_doubled_keys_and_nulls_are_asked_in_each_databases_words() -> None:
         assert "FROM t WHERE" in said(sa.select(sa.text("*")).select_from(sa.table("t")).where(sa.false()), kind)
 
 
-def test_the_snapshot_is_the_strongest_that_keeps_nobody_waiting() -> None:
+def test_the_snapshot_is_the_strongest_that_blocks_no_writers() -> None:
     known = {kind: dialect.get_isolation_level_values(None) for kind, dialect in DIALECTS.items()}
     chosen = {kind: next(level for level in LEVELS if level in levels) for kind, levels in known.items()}
     assert chosen == {"mysql": "REPEATABLE READ", "oracle": "SERIALIZABLE", "mssql": "SNAPSHOT"}

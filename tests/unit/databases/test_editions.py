@@ -28,7 +28,7 @@ CONTRACT = (HOME / "schemas" / "portal3.sql").read_text(encoding="utf-8")
 FIRST_EDITION = _ADDED.sub("", CONTRACT)
 
 
-class Place:
+class Database:
     """An empty database of either kind: its URL, and statements run in it."""
 
     def __init__(self, url: str) -> None:
@@ -44,37 +44,37 @@ class Place:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":
-        yield Place(f"sqlite:///{tmp_path}/store.sqlite")
+        yield Database(f"sqlite:///{tmp_path}/store.sqlite")
         return
     server: Any = request.getfixturevalue("postgres")
     with psycopg.connect(server, autocommit=True) as session:
         session.execute("CREATE DATABASE edition")
         try:
-            yield Place(make_url(server).set(database="edition").render_as_string(hide_password=False))
+            yield Database(make_url(server).set(database="edition").render_as_string(hide_password=False))
         finally:
             session.execute("DROP DATABASE edition WITH (FORCE)")
 
 
-def test_K5_fp66_a_store_of_the_first_edition_is_refused_with_the_ddl_that_brings_it_up(place: Place) -> None:
+def test_K5_fp66_a_store_of_the_first_edition_is_refused_with_the_ddl_that_brings_it_up(database: Database) -> None:
     assert FIRST_EDITION.count("\n") < CONTRACT.count("\n")
-    place.run(FIRST_EDITION)
+    database.run(FIRST_EDITION)
     with pytest.raises(Refused, match=r"acting_officer: no such column") as refused:
-        refuse_other_tables(place.url, MAPPINGS)
+        refuse_other_tables(database.url, MAPPINGS)
     heading, *statements = refused.value.next_step.splitlines()
     assert "first edition" in heading
-    place.run("\n".join(statements))
-    assert contract_differences(place.url, MAPPINGS.target) == []
+    database.run("\n".join(statements))
+    assert contract_differences(database.url, MAPPINGS.target) == []
 
 
-def test_K5_fp62_a_picker_that_is_not_the_contracts_is_refused(place: Place) -> None:
-    place.run(CONTRACT)
-    assert contract_differences(place.url, MAPPINGS.target) == []
-    place.run("DROP VIEW account_picker")
-    assert contract_differences(place.url, MAPPINGS.target) == [f"account_picker: {VIEW_DIFFERS}"]
-    place.run(MAPPINGS.target.views["account_picker"].replace("IS NOT NULL AND", "IS NOT NULL OR", 1))
+def test_K5_fp62_a_picker_that_is_not_the_contracts_is_refused(database: Database) -> None:
+    database.run(CONTRACT)
+    assert contract_differences(database.url, MAPPINGS.target) == []
+    database.run("DROP VIEW account_picker")
+    assert contract_differences(database.url, MAPPINGS.target) == [f"account_picker: {VIEW_DIFFERS}"]
+    database.run(MAPPINGS.target.views["account_picker"].replace("IS NOT NULL AND", "IS NOT NULL OR", 1))
     with pytest.raises(Refused, match=f"account_picker: {VIEW_DIFFERS}") as refused:
-        refuse_other_tables(place.url, MAPPINGS)
+        refuse_other_tables(database.url, MAPPINGS)
     assert "first edition" not in refused.value.next_step
     assert upgrade([f"account_picker: {VIEW_DIFFERS}"], MAPPINGS.target) == []

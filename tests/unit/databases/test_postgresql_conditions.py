@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import psycopg
 import pytest
 
@@ -13,33 +10,6 @@ from tests.support.command import command
 from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
-
-
-@contextmanager
-def changed(portals: Portals, database: str, there: str, back: str) -> Iterator[None]:
-    """The statement, taken back at the end."""
-    portals.do(database, there)
-    try:
-        yield
-    finally:
-        portals.do(database, back)
-
-
-def audited(portals: Portals, run: str) -> tuple[str, ...]:
-    """The options of the auditor's own `reconcile`."""
-    return (
-        "reconcile",
-        "--source",
-        portals.url("portal2", AUDITOR),
-        "--tc",
-        portals.url("tc", AUDITOR),
-        "--target",
-        portals.url("portal3", AUDITOR),
-        "--files",
-        "files",
-        "--objects",
-        f"{run}-objects",
-    )
 
 
 SECURED = {
@@ -56,7 +26,7 @@ SECURED = {
 def test_K9_row_security_on_a_source_table_is_refused(what: str, portals: Portals) -> None:
     database, table, statement = SECURED[what]
     back = f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; DROP POLICY IF EXISTS p ON {table}"
-    with changed(portals, database, statement, back):
+    with portals.changed(database, statement, back):
         for name in ("plan", "extract", "run"):
             done = portals.run(name, run="secured")
             assert done.code == 7, done
@@ -66,7 +36,7 @@ def test_K9_row_security_on_a_source_table_is_refused(what: str, portals: Portal
         stores = portals.stores()[:4]
         frozen = command("freeze", "check", *stores, "--seconds", "0", folder=portals.folder)
         assert (frozen.code, table in frozen.err) == (7, True), frozen.err
-        with changed(portals, "postgres", f"ALTER ROLE {READER} BYPASSRLS", f"ALTER ROLE {READER} NOBYPASSRLS"):
+        with portals.changed("postgres", f"ALTER ROLE {READER} BYPASSRLS", f"ALTER ROLE {READER} NOBYPASSRLS"):
             seen = portals.run("plan", "--output", "json")
             assert seen.code == 0, seen.out
             assert seen.data["rights"]["--source" if database == "portal2" else "--tc"]["excess"] == []  # it needs that attribute
@@ -77,29 +47,27 @@ def test_K9_the_auditors_reconcile_is_never_equal_over_hidden_rows(portals: Port
     for step in ("extract", "split", "reattach", "check"):
         assert portals.run(step, run="seen").code == 0
     hide, show = (f"ALTER TABLE internal_note {word} ROW LEVEL SECURITY" for word in ("ENABLE", "DISABLE"))
-    with changed(portals, "portal2", hide, show):  # behind the extract
+    with portals.changed("portal2", hide, show):  # behind the extract
         late = portals.run("run", run="seen")
         assert (late.code, "internal_note" in late.err) == (7, True), late.err
     done = portals.run("run", run="seen")
     assert done.code == 0, done.err
-    words = audited(portals, "seen")
-    with changed(portals, "portal2", hide, show):
-        found = command(*words, folder=portals.folder)
+    with portals.changed("portal2", hide, show):
+        found = portals.audit("seen")
         assert found.code == 7, found
         assert "internal_note: row-level security" in found.err
-    with changed(
-        portals,
+    with portals.changed(
         "portal3",
         "ALTER TABLE portal3.internal_note ENABLE ROW LEVEL SECURITY",
         "ALTER TABLE portal3.internal_note DISABLE ROW LEVEL SECURITY",
     ):
-        found = command(*words, "--output", "json", folder=portals.folder)
+        found = portals.audit("seen", "--output", "json")
         assert found.code == 4, found.err
         assert {(d["table"], d["kind"]) for d in found.data["differences"]} == {
             ("internal_note", "not_checked"),
             ("note_account", "not_checked"),
         }
-    equal = command(*words, folder=portals.folder)
+    equal = portals.audit("seen")
     assert equal.code == 0, equal.err
     portals.new_store()
 
@@ -122,7 +90,7 @@ def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
     }
     there = "; ".join(f"ALTER ROLE {role} SET {name} = {value}" for role in (READER,) for name, value in settings.items())
     back = f"ALTER ROLE {READER} RESET ALL; ALTER ROLE {READER} SET default_transaction_read_only = on"
-    with changed(portals, "postgres", there, back):
+    with portals.changed("postgres", there, back):
         done = portals.run("run", run="settings")
         assert done.code == 0, done.err
         result = reconcile(
@@ -136,7 +104,7 @@ def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
     portals.new_store()
 
 
-def test_K9_operators_and_functions_of_others_are_never_called(portals: Portals) -> None:
+def test_K9_operators_and_functions_of_other_schemas_are_never_called(portals: Portals) -> None:
     """Whoever may create in `public` puts his own code under the names of the system's (as CVE-2018-1058 was)."""
     mine = (
         "CREATE TABLE public.caught (who text); GRANT INSERT ON public.caught TO PUBLIC;"
@@ -154,7 +122,7 @@ def test_K9_operators_and_functions_of_others_are_never_called(portals: Portals)
         " DROP FUNCTION public.spy(text, text); DROP FUNCTION public.current_schema(); DROP FUNCTION public.quote_ident(name); DROP TABLE public.caught;"
         f" ALTER ROLE {READER} RESET search_path"
     )
-    with changed(portals, "portal2", mine, back):
+    with portals.changed("portal2", mine, back):
         done = portals.run("plan")
         assert done.code == 1, done  # of the strange table, and of nothing else (K5)
         assert done.err.count("P2.") == 1
@@ -179,7 +147,7 @@ def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals:
         f"ALTER TABLE message OWNER TO postgres; REVOKE TRUNCATE ON portal_task FROM PUBLIC; GRANT SELECT ON message TO {READER};"
         " DROP OWNED BY app_writer, app_group, app_column; DROP ROLE app_owner, app_writer, app_member, app_group, app_column"
     )
-    with changed(portals, "portal2", there, back):
+    with portals.changed("portal2", there, back):
         done = command("freeze", "check", *portals.stores()[:4], "--seconds", "0", "--output", "json", folder=portals.folder)
         assert done.code == 0, done.err
         (portal,) = [entry for entry in done.data["portals"] if entry["portal"] == "P2"]
@@ -194,7 +162,7 @@ def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals:
         assert "not_ruled_out" in portal
 
 
-def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Portals) -> None:
+def test_the_documented_reader_reads_tables_by_column_and_no_views(portals: Portals) -> None:
     """A view may show a password under another name; a column that is added later is nobody's business."""
     with portals.session("portal2", READER) as session:
         session.execute("SET default_transaction_read_only = off")
@@ -202,8 +170,8 @@ def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Porta
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute(statement.encode())
     with (
-        changed(
-            portals, "portal2", "ALTER TABLE portal_user ADD COLUMN reset_token text", "ALTER TABLE portal_user DROP COLUMN reset_token"
+        portals.changed(
+            "portal2", "ALTER TABLE portal_user ADD COLUMN reset_token text", "ALTER TABLE portal_user DROP COLUMN reset_token"
         ),
         portals.session("portal2", READER) as session,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
@@ -213,7 +181,7 @@ def test_the_documented_reader_sees_tables_by_column_and_no_views(portals: Porta
         raise AssertionError("whoever has no right by name may not connect")
 
 
-def test_K1_a_table_or_a_column_that_took_the_place_of_another_ends_the_run_with_5(portals: Portals) -> None:
+def test_K1_a_replaced_table_or_column_ends_the_run_with_5(portals: Portals) -> None:
     """Prepared before the extract, swapped behind it: no row is of a later transaction, and there are as many. The load published what was gone."""
     portals.do(
         "portal2",
@@ -233,7 +201,7 @@ def test_K1_a_table_or_a_column_that_took_the_place_of_another_ends_the_run_with
         for one, other in (("street1", "s"), ("street2", "street1"), ("s", "street2"))
     )
     for there, again, table in ((tables, back, "P2.message"), (columns, columns, "P2.company_address")):
-        with changed(portals, "portal2", there, again):
+        with portals.changed("portal2", there, again):
             done = portals.run("run", run="swapped")
             assert (done.code, table in done.err) == (5, True), done
     portals.do("portal2", f"REVOKE ALL ON SCHEMA other FROM {READER}", "DROP SCHEMA other CASCADE; DROP SCHEMA attic")
@@ -242,8 +210,8 @@ def test_K1_a_table_or_a_column_that_took_the_place_of_another_ends_the_run_with
     portals.new_store()
 
 
-def test_K5_a_type_that_only_has_the_name_of_one_of_the_systems_is_another_type(portals: Portals) -> None:
+def test_K5_a_user_type_with_the_name_of_a_system_type_is_refused(portals: Portals) -> None:
     there = "CREATE DOMAIN public.int8 AS numeric; ALTER TABLE message ALTER thread_id TYPE public.int8"
-    with changed(portals, "portal2", there, "ALTER TABLE message ALTER thread_id TYPE bigint; DROP DOMAIN public.int8"):
+    with portals.changed("portal2", there, "ALTER TABLE message ALTER thread_id TYPE bigint; DROP DOMAIN public.int8"):
         done = portals.run("plan")
         assert (done.code, "P2.message.thread_id: found type PUBLIC.INT8, expected BIGINT" in done.err) == (1, True), done

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import psycopg
 
 from etl.databases.postgresql.obstacles import RUN_LOCK
@@ -15,21 +12,12 @@ from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
 __all__ = ["portals"]  # a fixture
 
 
-@contextmanager
-def changed(portals: Portals, there: str, back: str, database: str = "postgres") -> Iterator[None]:
-    portals.do(database, *there.split("; "))
-    try:
-        yield
-    finally:
-        portals.do(database, *back.split("; "))
-
-
 def audit(portals: Portals, run: str) -> str:
     stores = (portals.url("portal2", AUDITOR), portals.url("tc", AUDITOR), str(portals.folder / "files"), portals.url("portal3", AUDITOR))
     return str(reconcile(*stores, str(portals.folder / f"{run}-objects")).answer)
 
 
-def test_K9_the_plan_says_by_name_which_settings_are_overridden_and_which_stand(portals: Portals) -> None:
+def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals: Portals) -> None:
     """Of roles and databases, for old portals and the new store; a run under all of them is undisturbed, and equal."""
     there = (
         f"ALTER ROLE {READER} SET statement_timeout = '1s'; ALTER ROLE {READER} IN DATABASE portal2 SET idle_in_transaction_session_timeout = '1s';"
@@ -44,7 +32,7 @@ def test_K9_the_plan_says_by_name_which_settings_are_overridden_and_which_stand(
         f" ALTER DATABASE tc RESET ALL; ALTER ROLE {WRITER} RESET statement_timeout; ALTER ROLE {WRITER} RESET idle_in_transaction_session_timeout;"
         f" ALTER ROLE {WRITER} RESET quote_all_identifiers; ALTER ROLE {WRITER} RESET lock_timeout; ALTER DATABASE portal3 RESET ALL"
     )
-    with changed(portals, there, back):
+    with portals.changed("postgres", there.split("; "), back.split("; ")):
         done = portals.run("plan", "--output", "json")
         assert done.code == 0, done.err
         p2, tc = ("\n".join(done.data["conditions"][portal]["notes"]) for portal in ("P2", "TC"))
@@ -67,8 +55,8 @@ def test_K9_the_plan_says_by_name_which_settings_are_overridden_and_which_stand(
         assert any("lock_timeout = 9s" in finding["found"] and finding["state"] == "warning" for finding in doctor.data["findings"])
     assert audit(portals, "settings") == "equal"
     for role, database in ((READER, "portal2"), (WRITER, "portal3")):  # the verifier asks by itself, of either side
-        with changed(
-            portals,
+        with portals.changed(
+            "postgres",
             f"ALTER ROLE {role} IN DATABASE {database} SET zero_damaged_pages = on",
             f"ALTER ROLE {role} IN DATABASE {database} RESET zero_damaged_pages",
         ):
@@ -80,7 +68,7 @@ def test_K9_the_plan_says_by_name_which_settings_are_overridden_and_which_stand(
 def test_K9_a_server_that_hides_damaged_pages_is_refused_by_loader_and_verifier(portals: Portals) -> None:
     """`zero_damaged_pages` makes rows vanish without an error, `ignore_checksum_failure` reads what was damaged as if it were right."""
     for name in ("zero_damaged_pages", "ignore_checksum_failure"):
-        with changed(portals, f"ALTER ROLE {READER} SET {name} = on", f"ALTER ROLE {READER} RESET {name}"):
+        with portals.changed("postgres", f"ALTER ROLE {READER} SET {name} = on", f"ALTER ROLE {READER} RESET {name}"):
             for verb in ("plan", "extract"):
                 done = portals.run(verb)
                 assert (done.code, name in done.err) == (7, True), done
@@ -88,7 +76,7 @@ def test_K9_a_server_that_hides_damaged_pages_is_refused_by_loader_and_verifier(
             assert (frozen.code, name in frozen.err) == (7, True), frozen.err
 
 
-def test_K9_what_would_stop_the_run_is_refused_before_anything_is_read(portals: Portals) -> None:
+def test_K9_conditions_that_would_end_the_run_are_refused_before_any_read(portals: Portals) -> None:
     read_only = (f"ALTER ROLE {WRITER} SET default_transaction_read_only = on", f"ALTER ROLE {WRITER} RESET default_transaction_read_only")
     replica = (f"ALTER ROLE {WRITER} SET session_replication_role = replica", f"ALTER ROLE {WRITER} RESET session_replication_role")
     role_limit = (f"ALTER ROLE {WRITER} CONNECTION LIMIT 3", f"ALTER ROLE {WRITER} CONNECTION LIMIT -1")
@@ -99,7 +87,7 @@ def test_K9_what_would_stop_the_run_is_refused_before_anything_is_read(portals: 
         (role_limit, f"--target: role {WRITER} allows 3 connections, 0 are in use; a run needs 4"),
         (database_limit, "--target: database portal3 allows 3 connections"),
     ):
-        with changed(portals, there, back):
+        with portals.changed("postgres", there, back):
             for verb in ("plan", "run"):
                 done = portals.run(verb, run="stopped")
                 assert (done.code, sentence in done.err) == (7, True), (verb, done)
@@ -108,7 +96,7 @@ def test_K9_what_would_stop_the_run_is_refused_before_anything_is_read(portals: 
     assert not list((portals.folder / "stopped").rglob("*.parquet"))
 
 
-def test_K9_sessions_that_were_left_with_locks_are_named(portals: Portals) -> None:
+def test_K9_abandoned_sessions_with_locks_are_named(portals: Portals) -> None:
     """On an old portal what keeps from reading, on the new store any lock of a transaction that does not end; and the lock of a run."""
     with portals.session("portal2") as other:
         other.execute("BEGIN; LOCK TABLE message IN ACCESS EXCLUSIVE MODE")

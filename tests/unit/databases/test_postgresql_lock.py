@@ -23,10 +23,10 @@ def test_the_session_that_holds_the_lock_is_named(postgres: str) -> None:
         assert "pg_terminate_backend" in raised.value.next_step
 
 
-def test_a_session_whose_client_is_gone_ends_in_mid_statement(postgres: str) -> None:
+def test_a_session_whose_client_has_died_ends_during_a_statement(postgres: str) -> None:
     target = PostgresTarget(postgres)
     try:
-        (interval,) = target._one("SELECT current_setting('client_connection_check_interval', true)")
+        (interval,) = target.one("SELECT current_setting('client_connection_check_interval', true)")
         assert interval in ("5s", None)
     finally:
         target.close()

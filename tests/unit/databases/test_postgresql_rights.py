@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from tests.support.servers import AUDITOR, READER, WRITER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
-
-
-@contextmanager
-def changed(portals: Portals, database: str, there: str, back: str) -> Iterator[None]:
-    """The statement, taken back at the end."""
-    portals.do(database, there)
-    try:
-        yield
-    finally:
-        portals.do(database, back)
 
 
 def test_the_documented_roles_have_what_they_need_and_nothing_else(portals: Portals) -> None:
@@ -81,7 +68,7 @@ MISSING = {
 @pytest.mark.parametrize("what", MISSING)
 def test_missing_rights_stop_plan_and_run_before_anything_is_read(what: str, portals: Portals) -> None:
     database, there, back, sentence = MISSING[what]
-    with changed(portals, database, there, back):
+    with portals.changed(database, there, back):
         for name in ("plan", "run"):
             done = portals.run(name, run=f"missing-{name}")
             assert done.code == 1, done
@@ -183,7 +170,7 @@ EXCESS = {
 @pytest.mark.parametrize("what", EXCESS)
 def test_excess_rights_are_named(what: str, portals: Portals) -> None:
     option, database, there, back, sentences = EXCESS[what]
-    with changed(portals, database, there, back):
+    with portals.changed(database, there, back):
         done = portals.run("plan", "--output", "json")
         assert done.code == 0, done
         found = done.data["rights"][option]["excess"]
@@ -193,8 +180,8 @@ def test_excess_rights_are_named(what: str, portals: Portals) -> None:
     assert portals.run("plan", "--output", "json").data["rights"][option]["excess"] == []
 
 
-def test_a_run_names_excess_rights_and_goes_on(portals: Portals) -> None:
-    with changed(portals, "portal2", f"GRANT DELETE ON message TO {READER}", f"REVOKE DELETE ON message FROM {READER}"):
+def test_a_run_reports_excess_rights_and_continues(portals: Portals) -> None:
+    with portals.changed("portal2", f"GRANT DELETE ON message TO {READER}", f"REVOKE DELETE ON message FROM {READER}"):
         done = portals.run("run", run="excess")
         assert done.code == 0, done.err
         assert "--source: role migration_reader may DELETE message: more than required" in done.err
@@ -259,7 +246,7 @@ def test_other_tables_are_refused_with_a_list(what: str, contract_store: Portals
         portals.do("portal3", f"SET ROLE {WRITER}; SET search_path = portal3; {read_mappings().target.text}")
 
 
-def test_the_contracts_own_tables_are_filled_and_their_numbers_go_on(contract_store: Portals) -> None:
+def test_existing_tables_of_the_contract_are_filled_and_sequences_continue(contract_store: Portals) -> None:
     """Tables that are there and empty; a sequence and an identity behind numbers that the migration brings."""
     portals = contract_store
     portals.do(

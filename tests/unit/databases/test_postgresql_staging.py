@@ -46,14 +46,14 @@ def left(store: str) -> int:
     return int(row[0])
 
 
-def test_a_load_that_ends_unpublished_takes_its_staging_tables_away(store: str) -> None:
+def test_a_load_that_ends_unpublished_drops_its_staging_tables(store: str) -> None:
     target = staged(store)
     assert left(store) == len(TABLES)
     target.close()
     assert left(store) == 0
 
 
-def test_an_end_does_not_wait_for_whoever_reads_a_staging_table_and_the_next_one_takes_it_away(store: str) -> None:
+def test_an_ending_load_does_not_wait_for_readers_of_a_staging_table(store: str) -> None:
     target = staged(store)
     with psycopg.connect(store) as reader:
         reader.execute("SELECT count(*) FROM migration_stage__login")
@@ -66,7 +66,7 @@ def test_an_end_does_not_wait_for_whoever_reads_a_staging_table_and_the_next_one
     assert left(store) == 0
 
 
-def test_a_signal_in_the_midst_of_a_statement_leaves_neither_staging_tables_nor_the_lock(store: str) -> None:
+def test_a_signal_during_a_statement_leaves_neither_staging_tables_nor_the_lock(store: str) -> None:
     target = staged(store)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -76,7 +76,7 @@ def test_a_signal_in_the_midst_of_a_statement_leaves_neither_staging_tables_nor_
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     try:
         with pytest.raises(Interrupted):
-            target._run("SELECT pg_sleep(60)")
+            target.execute("SELECT pg_sleep(60)")
     finally:
         signal.signal(signal.SIGALRM, before)
     began = time.monotonic()
@@ -86,7 +86,7 @@ def test_a_signal_in_the_midst_of_a_statement_leaves_neither_staging_tables_nor_
     PostgresTarget(store).close()  # nobody else is at work
 
 
-def test_a_session_that_is_gone_leaves_no_staging_tables(store: str) -> None:
+def test_a_lost_session_leaves_no_staging_tables(store: str) -> None:
     target = staged(store)
     with psycopg.connect(store, autocommit=True) as session:
         session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'portal-migrate'")
@@ -96,7 +96,7 @@ def test_a_session_that_is_gone_leaves_no_staging_tables(store: str) -> None:
     assert left(store) == 0
 
 
-def test_keys_of_a_table_that_was_moved_aside_are_in_nobodys_way(store: str) -> None:
+def test_keys_of_a_renamed_table_do_not_collide(store: str) -> None:
     with psycopg.connect(store, autocommit=True) as session:
         session.execute("CREATE TABLE login (login_id int PRIMARY KEY); ALTER TABLE login RENAME TO login_before")
     target = staged(store)
@@ -104,7 +104,7 @@ def test_keys_of_a_table_that_was_moved_aside_are_in_nobodys_way(store: str) -> 
     target.close()
 
 
-def test_the_first_error_of_the_sessions_is_the_one_that_is_told(store: str) -> None:
+def test_the_first_error_of_parallel_sessions_is_reported(store: str) -> None:
     target = PostgresTarget(store)
 
     def rows(table: object) -> Iterator[object]:
@@ -118,13 +118,13 @@ def test_the_first_error_of_the_sessions_is_the_one_that_is_told(store: str) -> 
 
 
 @pytest.mark.parametrize("command", ["publish", "take_back"])
-def test_what_changes_the_store_holds_the_lock_itself(store: str, command: str) -> None:
+def test_the_session_that_changes_the_store_holds_the_lock(store: str, command: str) -> None:
     """As behind a pooler that was not noticed when the store was opened: the transaction is another session's, without our lock."""
     record = RunRecord("run-1", "PUBLISHED", datetime(2023, 9, 16), datetime(2023, 9, 16), None, "0" * 64)
     target = staged(store)
     if command == "take_back":
         target.publish(SCHEMA, record, lambda *_: None)
-    target._run("SELECT pg_advisory_unlock_all()")
+    target.execute("SELECT pg_advisory_unlock_all()")
     before = [run.state for run in target.runs()]
     with pytest.raises(Refused, match="does not hold this run's lock"):
         getattr(target, command)(SCHEMA, record, lambda *_: None)

@@ -76,7 +76,9 @@ MODES: list[tuple[str, dict[str, str], str | None]] = [
 
 @pytest.mark.parametrize(("url", "environment", "mode"), MODES, ids=[f"{url} {' '.join(said.values())}" for url, said, _ in MODES])
 @pytest.mark.usefixtures("services")
-def test_which_mode_is_in_force(url: str, environment: dict[str, str], mode: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_and_report_name_the_tls_mode(
+    url: str, environment: dict[str, str], mode: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loader and the verifier, which share no code, find the same; what is less than verify-full is shown."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -134,7 +136,7 @@ def plan(url: str, folder: Path, **environment: str) -> tuple[int, str]:
     return done.code, done.err
 
 
-def test_a_certificate_that_nobody_vouches_for(server: Server, tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_refused(server: Server, tmp_path: Path) -> None:
     address = own_address()
     (tmp_path / "world").mkdir()
     write_world(tmp_path / "world")
@@ -158,7 +160,7 @@ def test_a_certificate_that_nobody_vouches_for(server: Server, tmp_path: Path) -
             assert plan(url, tmp_path, PGPASSWORD="canary-password-9d2e", PGSSLMODE="require")[0] == 0
 
 
-def test_a_server_without_tls_and_what_the_run_says_of_it(server: Server, tmp_path: Path) -> None:
+def test_a_server_without_tls_is_reported(server: Server, tmp_path: Path) -> None:
     """Refused by all that connects: plan, the source, the verifier. With sslmode=disable it works, and log, report and manifest say so."""
     address = own_address()
     (tmp_path / "world").mkdir()
@@ -185,5 +187,5 @@ def test_a_server_without_tls_and_what_the_run_says_of_it(server: Server, tmp_pa
         assert [settings[name] for name in ("source", "tc", "target")] == weak
         assert all(json.loads(line)["settings"]["target"] == weak[2] for line in (tmp_path / "run/events.jsonl").read_text().splitlines())
         assert weak[2] in (tmp_path / "run/report/report.md").read_text(encoding="utf-8")
-        # What the run began with is what it goes on with: the store is reached the same way without saying it again.
+        # A run resumes with its first connection settings: the store is reached the same way without repeating them.
         assert command("rollback", "--run", "run", "--yes", folder=tmp_path, **password).code == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import MAPPINGS, Legacy
 
 COLLATION = "NOCASE_UTF8"  # the old application's own
@@ -25,7 +25,7 @@ def legacy() -> Legacy:
     return world
 
 
-def made(folder: Path, alter: Callable[[str], str] = lambda ddl: ddl, before: str = "", after: str = "") -> Night:
+def made(folder: Path, alter: Callable[[str], str] = lambda ddl: ddl, before: str = "", after: str = "") -> Workspace:
     """The world, its Portal 2.0 written once more with another DDL; `before` is said first in the new file, `after` last."""
     legacy().write(folder / "legacy")
     file = folder / "legacy" / "portal2.sqlite"
@@ -39,12 +39,12 @@ def made(folder: Path, alter: Callable[[str], str] = lambda ddl: ddl, before: st
                 target.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         target.execute("COMMIT")
         target.executescript(after)
-    return Night(folder)
+    return Workspace(folder)
 
 
-def stored(night: Night) -> dict[str, list[tuple[object, ...]]]:
+def stored(workspace: Workspace) -> dict[str, list[tuple[object, ...]]]:
     """Every row of the new store but the run's own."""
-    with night.database("portal3.sqlite") as store:
+    with workspace.database("portal3.sqlite") as store:
         return {
             table: sorted(store.execute(f"SELECT {', '.join(c.name for c in shape.columns if c.name != 'run_id')} FROM {table}"), key=repr)
             for table, shape in MAPPINGS.target.tables.items()
@@ -68,32 +68,32 @@ FORMS: dict[str, tuple[Callable[[str], str], str]] = {
 
 
 @pytest.fixture(scope="module")
-def usual(tmp_path_factory: pytest.TempPathFactory) -> Night:
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The world in an ordinary file, migrated; and a text where bytes belong."""
-    night = made(
+    workspace = made(
         tmp_path_factory.mktemp("usual"),
         after="UPDATE document_content SET content = 'plain é text'; CREATE VIEW v_active AS SELECT 1 AS one",
     )
-    assert night.command("run").code == 0
-    return night
+    assert workspace.command("run").code == 0
+    return workspace
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_fp61_every_form_of_table_gives_the_store_of_an_ordinary_one(form: str, usual: Night, tmp_path: Path) -> None:
+def test_fp61_every_form_of_table_gives_the_store_of_an_ordinary_one(form: str, usual: Workspace, tmp_path: Path) -> None:
     alter, before = FORMS[form]
     text = "CAST('plain é text' AS BLOB)" if form == "STRICT" else "'plain é text'"  # STRICT keeps bytes bytes
-    night = made(tmp_path, alter, before, f"UPDATE document_content SET content = {text}")
-    done = night.command("run")
+    workspace = made(tmp_path, alter, before, f"UPDATE document_content SET content = {text}")
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    assert stored(night) == stored(usual)
-    assert {p.name for p in (night.folder / "objects").rglob("*") if p.is_file()} == {
+    assert stored(workspace) == stored(usual)
+    assert {p.name for p in (workspace.folder / "objects").rglob("*") if p.is_file()} == {
         p.name for p in (usual.folder / "objects").rglob("*") if p.is_file()
     }
     if form == "a collation of its own":
-        assert "not ruled out: P2: whether an index lacks rows is unknown (no such collation sequence" in night.command("plan").out
+        assert "not ruled out: P2: whether an index lacks rows is unknown (no such collation sequence" in workspace.command("plan").out
 
 
-def test_fp60_views_are_named_and_no_obstacle(usual: Night) -> None:
+def test_fp60_views_are_reported_and_allowed(usual: Workspace) -> None:
     done = usual.command("plan")
     assert "not read: P2: view v_active" in done.out
     assert usual.json("plan").data["conditions"]["P2"]["beside"] == ["view v_active"]
@@ -101,43 +101,45 @@ def test_fp60_views_are_named_and_no_obstacle(usual: Night) -> None:
     assert usual.json("reconcile").data["not_ruled_out"] == {"P2": [], "TC": []}
 
 
-def test_fp60_a_mapped_table_that_is_a_view_is_read_as_a_table(usual: Night, tmp_path: Path) -> None:
+def test_fp60_a_mapped_table_that_is_a_view_is_read_as_a_table(usual: Workspace, tmp_path: Path) -> None:
     columns = [column.name for column in MAPPINGS.sources["P2"].tables["portal_task"].columns]
     with usual.database("legacy/portal2.sqlite") as old:
         (row,) = old.execute("SELECT * FROM portal_task")
     values = ", ".join(f"{'NULL' if value is None else repr(value)} AS {name}" for name, value in zip(columns, row, strict=True))
-    night = made(
+    workspace = made(
         tmp_path,
         after=f"UPDATE document_content SET content = 'plain é text'; DROP TABLE portal_task; CREATE VIEW portal_task AS SELECT {values}",
     )
-    done = night.command("run")
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    assert stored(night) == stored(usual)
-    plan = night.command("plan").out
+    assert stored(workspace) == stored(usual)
+    plan = workspace.command("plan").out
     assert "note: P2: portal_task is a view; it is read as a table" in plan
     assert "not ruled out: P2: portal_task: it is unknown which rows a view leaves out" in plan
 
 
-def test_K5_generated_columns_are_seen(tmp_path: Path) -> None:
-    night = made(tmp_path, after="ALTER TABLE company_profile ADD COLUMN risk_txt TEXT GENERATED ALWAYS AS (company_name || '!') VIRTUAL")
+def test_K5_generated_columns_are_recognised(tmp_path: Path) -> None:
+    workspace = made(
+        tmp_path, after="ALTER TABLE company_profile ADD COLUMN risk_txt TEXT GENERATED ALWAYS AS (company_name || '!') VIRTUAL"
+    )
     for name in ("plan", "run"):
-        done = night.command(name)
+        done = workspace.command(name)
         assert (done.code, "P2.company_profile.risk_txt: this column is not in any mapping" in done.err) == (1, True), done.err
 
 
-def test_fp63_rows_with_one_key_are_told_apart_where_the_table_has_lost_its_key(tmp_path: Path) -> None:
+def test_fp63_rows_with_equal_keys_are_distinguished_in_a_table_without_its_key(tmp_path: Path) -> None:
     """Without rowid-less tables: their places are their rowids; NULL is not a key (43)."""
-    night = made(
+    workspace = made(
         tmp_path,
         lambda ddl: ddl.replace("task_id BIGINT PRIMARY KEY", "task_id BIGINT"),
         after="INSERT INTO portal_task SELECT * FROM portal_task; INSERT INTO portal_task (company_profile_id, task_kind_cd) VALUES (1, 'x')",
     )
-    done = night.command("run")
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    with night.database("portal3.sqlite") as store:
+    with workspace.database("portal3.sqlite") as store:
         held = store.execute("SELECT legacy_key, reason_cd FROM migration_holding WHERE legacy_table = 'portal_task' ORDER BY 1").fetchall()
     assert held == [("1#2", "UNREADABLE_VALUE"), ("NULL#1", "UNREADABLE_VALUE")]
-    assert "portal_task has no unique key on task_id" in night.command("plan").out
+    assert "portal_task has no unique key on task_id" in workspace.command("plan").out
 
 
 def _lacks_a_row(file: Path) -> None:
@@ -153,15 +155,15 @@ def _lacks_a_row(file: Path) -> None:
         old.execute("UPDATE sqlite_master SET rootpage = ? WHERE name = 'sqlite_autoindex_portal_task_1'", (root,))
 
 
-def test_K9_an_index_that_lacks_rows_is_refused(usual: Night, tmp_path: Path) -> None:
-    night = made(tmp_path)
-    assert night.command("run").code == 0
-    _lacks_a_row(night.folder / "legacy" / "portal2.sqlite")
+def test_K9_an_index_that_lacks_rows_is_refused(usual: Workspace, tmp_path: Path) -> None:
+    workspace = made(tmp_path)
+    assert workspace.command("run").code == 0
+    _lacks_a_row(workspace.folder / "legacy" / "portal2.sqlite")
     for name, run in (("plan", ()), ("run", ("--run", "again"))):
-        done = night.command(name, *run)
+        done = workspace.command(name, *run)
         assert done.code == 7, done
         assert "missing from index sqlite_autoindex_portal_task_1" in done.err
-    audited = night.command("reconcile")
+    audited = workspace.command("reconcile")
     assert (audited.code, "portal_task: an index has 1 rows and the table 2" in audited.err) == (7, True), audited.err
 
 
@@ -174,45 +176,45 @@ def _wal(file: Path) -> sqlite3.Connection:
     return writer
 
 
-def test_K1_a_log_is_looked_for_beside_the_file_and_not_beside_a_link_to_it(tmp_path: Path) -> None:
-    night = made(tmp_path)
+def test_K1_a_write_ahead_log_is_searched_next_to_the_file_and_not_next_to_a_link(tmp_path: Path) -> None:
+    workspace = made(tmp_path)
     link = tmp_path / "current.db"
-    link.symlink_to(night.folder / "legacy" / "portal2.sqlite")
+    link.symlink_to(workspace.folder / "legacy" / "portal2.sqlite")
     options = ("--source", f"sqlite:///{link}")
-    with closing(_wal(night.folder / "legacy" / "portal2.sqlite")) as writer:
+    with closing(_wal(workspace.folder / "legacy" / "portal2.sqlite")) as writer:
         for step in ("extract", "split", "reattach", "check"):
-            assert night.command(step, *options).code == 0
+            assert workspace.command(step, *options).code == 0
         writer.execute("UPDATE model_entity SET status_cd = 'SUSPENDED' WHERE entity_id = 101")
-        done = night.command("run", *options)
+        done = workspace.command("run", *options)
         assert (done.code, "P2.model_entity" in done.err) == (5, True), done.err
 
 
-def test_K9_a_log_beside_another_name_of_the_file_is_refused(tmp_path: Path) -> None:
-    night = made(tmp_path)
-    file = night.folder / "legacy" / "portal2.sqlite"
-    assert night.command("run").code == 0
+def test_K9_a_write_ahead_log_under_another_name_of_the_file_is_refused(tmp_path: Path) -> None:
+    workspace = made(tmp_path)
+    file = workspace.folder / "legacy" / "portal2.sqlite"
+    assert workspace.command("run").code == 0
     link = tmp_path / "link.db"
     link.symlink_to(file)
     (tmp_path / "link.db-wal").write_bytes(b"what nobody reads")
     for name in ("plan", "reconcile"):
-        done = night.command(name, "--source", f"sqlite:///{link}")
+        done = workspace.command(name, "--source", f"sqlite:///{link}")
         assert (done.code, "link.db-wal lies beside another name of the file" in done.err) == (7, True), done.err
     (tmp_path / "far").mkdir()
     hard = tmp_path / "far" / "hard.db"
     os.link(file, hard)
-    note = night.command("plan", "--source", f"sqlite:///{hard}")
+    note = workspace.command("plan", "--source", f"sqlite:///{hard}")
     assert (note.code, "the file has 2 names" in note.out) == (0, True), note.err
     with closing(_wal(file)):
         for name in ("plan", "run", "reconcile"):
-            done = night.command(name, "--source", f"sqlite:///{hard}", *(("--run", "hard") if name == "run" else ()))
+            done = workspace.command(name, "--source", f"sqlite:///{hard}", *(("--run", "hard") if name == "run" else ()))
             assert (done.code, "hard links) and is in WAL mode" in done.err or "hard links and is in WAL mode" in done.err) == (7, True), (
                 done.err
             )
 
 
-def test_a_hot_journal_and_a_log_that_cannot_be_made_say_so(tmp_path: Path) -> None:
-    night = made(tmp_path)
-    file = night.folder / "legacy" / "portal2.sqlite"
+def test_a_hot_journal_and_an_unwritable_log_are_reported(tmp_path: Path) -> None:
+    workspace = made(tmp_path)
+    file = workspace.folder / "legacy" / "portal2.sqlite"
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("PRAGMA cache_size = 1")
         writer.execute("PRAGMA cache_spill = 1")
@@ -222,11 +224,11 @@ def test_a_hot_journal_and_a_log_that_cannot_be_made_say_so(tmp_path: Path) -> N
             shutil.copy(f"{file}{suffix}", f"{tmp_path}/hot.db{suffix}")
         writer.execute("ROLLBACK")
     for name in ("plan", "reconcile"):
-        done = night.command(name, "--source", f"sqlite:///{tmp_path}/hot.db")
+        done = workspace.command(name, "--source", f"sqlite:///{tmp_path}/hot.db")
         assert (done.code, "hot.db-journal" in done.err, "rolled back" in done.next) == (1, True, True), done.err
     with closing(sqlite3.connect(file, isolation_level=None)) as writer:
         writer.execute("PRAGMA journal_mode = WAL")
     (file.parent / f"{file.name}-wal").mkdir()  # as in a folder that cannot be written to
     for name in ("plan", "reconcile"):
-        done = night.command(name)
+        done = workspace.command(name)
         assert (done.code, "WAL mode" in done.err, "Copy it" in done.next) == (1, True, True), done.err

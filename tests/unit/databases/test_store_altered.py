@@ -21,7 +21,7 @@ from tests.unit.databases.test_delta import KINDS, Stores, changing, stores
 __all__ = ["stores"]
 
 
-def test_K2_a_column_that_was_dropped_and_added_again_is_seen_though_no_row_has_another_transaction(stores: Stores, tmp_path: Path) -> None:
+def test_K2_a_column_dropped_and_added_again_is_detected(stores: Stores, tmp_path: Path) -> None:
     """PostgreSQL gives all rows the new column's default without writing one: a delta compares, a rollback is refused."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
@@ -40,7 +40,7 @@ def test_K2_a_column_that_was_dropped_and_added_again_is_seen_though_no_row_has_
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("delta", [False, True])
-def test_K8_a_rollback_that_a_trigger_hinders_changes_nothing(kind: str, delta: bool, stores: Stores, tmp_path: Path) -> None:
+def test_K8_a_rollback_that_a_trigger_prevents_changes_nothing(kind: str, delta: bool, stores: Stores, tmp_path: Path) -> None:
     first, _, third = changing()
     worlds = (third, first) if delta else (first,)
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(worlds)]
@@ -66,34 +66,32 @@ def test_K8_a_rollback_that_a_trigger_hinders_changes_nothing(kind: str, delta: 
     assert content(url) == before
 
 
-def test_K8_a_stale_write_ahead_log_beside_a_restored_file_is_compared(stores: Stores, tmp_path: Path) -> None:
+def test_K8_a_stale_write_ahead_log_of_a_restored_file_is_compared(stores: Stores, tmp_path: Path) -> None:
     """The file's bytes are those of the publish, and SQLite reads others: those of the log that nobody removed when the file was restored."""
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     run.load(url := stores("sqlite", "stale"))
-    place = Path(url.removeprefix("sqlite:///"))
-    saved = place.read_bytes()
-    lite = sqlite3.connect(place, isolation_level=None)
+    path = Path(url.removeprefix("sqlite:///"))
+    saved = path.read_bytes()
+    lite = sqlite3.connect(path, isolation_level=None)
     lite.execute("PRAGMA journal_mode = wal")
     lite.execute("PRAGMA wal_autocheckpoint = 0")
     lite.execute("UPDATE login SET phone = 'altered'")
-    log = place.with_name(place.name + "-wal")
+    log = path.with_name(path.name + "-wal")
     kept = log.read_bytes()
     lite.close()
     log.unlink(missing_ok=True)
-    place.with_name(place.name + "-shm").unlink(missing_ok=True)
-    place.write_bytes(saved)
+    path.with_name(path.name + "-shm").unlink(missing_ok=True)
+    path.write_bytes(saved)
     log.write_bytes(kept)
     with _session(url) as session:
         assert session.execute("SELECT DISTINCT phone FROM login").fetchall() == [("altered",)]
-    place.write_bytes(saved)
+    path.write_bytes(saved)
     log.write_bytes(kept)
     with pytest.raises(Refused, match="changed after this run was published: login"):
         run.rollback(url)
 
 
-def test_K8_in_write_ahead_mode_too_a_file_that_is_written_to_between_look_and_rollback_is_left_alone(
-    stores: Stores, tmp_path: Path
-) -> None:
+def test_K8_a_file_in_write_ahead_mode_that_changed_before_the_rollback_is_refused(stores: Stores, tmp_path: Path) -> None:
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     run.load(url := stores("sqlite", "log"))
     with _session(url) as session:
@@ -111,9 +109,7 @@ def test_K8_in_write_ahead_mode_too_a_file_that_is_written_to_between_look_and_r
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_K8_a_run_that_is_published_again_behind_another_is_rolled_back_to_that_one_and_on(
-    kind: str, stores: Stores, tmp_path: Path
-) -> None:
+def test_K8_a_run_published_again_after_another_rolls_back_to_that_one_and_further(kind: str, stores: Stores, tmp_path: Path) -> None:
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
     url, states = stores(kind, "again"), []
@@ -143,7 +139,7 @@ def _records(url: str) -> dict[str, tuple[object, ...]]:
         return {row[0]: row[1:] for row in session.execute("SELECT run_id, state_cd, finished_at, fresh FROM migration_run").fetchall()}
 
 
-def test_K2_folders_of_others_beside_the_runs_do_not_stop_a_delta(stores: Stores, tmp_path: Path) -> None:
+def test_K2_other_folders_next_to_the_run_do_not_prevent_a_delta(stores: Stores, tmp_path: Path) -> None:
     first, second, _ = changing()
     runs = [staged(world, tmp_path / f"run{number}", tmp_path / "objects") for number, world in enumerate((first, second))]
     runs[0].load(url := stores("postgresql", "beside"))
@@ -161,9 +157,9 @@ def test_K2_folders_of_others_beside_the_runs_do_not_stop_a_delta(stores: Stores
             b"[" * 100000,
         )
     ):
-        place = tmp_path / f"00{number}"
-        place.mkdir(mode=0o700)
-        (place / "manifest.json").write_bytes(text)
+        path = tmp_path / f"00{number}"
+        path.mkdir(mode=0o700)
+        (path / "manifest.json").write_bytes(text)
     unreadable = tmp_path / "00"
     unreadable.mkdir()
     (unreadable / "manifest.json").symlink_to("x" * 300)  # cannot be asked, also by root
@@ -173,7 +169,7 @@ def test_K2_folders_of_others_beside_the_runs_do_not_stop_a_delta(stores: Stores
     runs[1].load(url)
 
 
-def test_K2_nobody_writes_to_a_store_between_the_comparison_of_its_rows_and_the_commit(stores: Stores, tmp_path: Path) -> None:
+def test_K2_the_store_is_locked_from_the_comparison_of_its_rows_to_the_commit(stores: Stores, tmp_path: Path) -> None:
     """Neither to a table without references: a row of others would pass for one of the run, and go with its rollback."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number) / "alone", tmp_path / "objects") for number, world in enumerate((first, second))]

@@ -151,15 +151,15 @@ BAD: dict[str | bytes, tuple[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("text", BAD, ids=[f"{place}" for place in range(len(BAD))])
-def test_L5_every_fault_of_a_file_of_goals_is_told_with_its_line_and_what_to_write_instead(text: str | bytes) -> None:
+@pytest.mark.parametrize("text", BAD, ids=[f"{position}" for position in range(len(BAD))])
+def test_L5_every_error_of_a_goals_file_is_reported_with_line_and_correction(text: str | bytes) -> None:
     (said,) = _wrong(text)[:1]
     begins, advice = BAD[text]
     assert said.startswith(begins), said
     assert advice in said
 
 
-def test_L5_all_faults_of_both_files_are_in_one_answer_and_nothing_of_a_signer_is_in_it(tmp_path: Path) -> None:
+def test_L5_all_errors_of_both_files_are_reported_together_without_signers(tmp_path: Path) -> None:
     goals, decisions = tmp_path / "goals.toml", tmp_path / "made.toml"
     goals.write_text('by = "Jane Doe jane@x.example"\n[[held]]\ngoal = "g"\n[[exceptions]]\ngoal = "h"\nrule = "Z9"\n', encoding="utf-8")
     decisions.write_text('[[user]]\nuser_name = "no mail"\nby = "Jane Doe"\n', encoding="utf-8")
@@ -194,7 +194,7 @@ def test_a_goal_about_a_table_that_the_run_does_not_read_is_refused() -> None:
     assert said.startswith("a.toml, line 6: held g: table tc_account is not read by this run: --tc is not given")
 
 
-def test_what_is_signed_above_all_goals_counts_for_those_that_say_nothing_else() -> None:
+def test_a_signature_above_all_goals_applies_to_unsigned_goals() -> None:
     other = '[[openable]]\ngoal = "o"\ncount_at_least = 3\nby = "S. Other"\n'
     acceptance, wrong = read_goals((SIGNED + HELD + other).encode(), "a.toml", KNOWN)
     assert wrong == []
@@ -205,7 +205,7 @@ def test_what_is_signed_above_all_goals_counts_for_those_that_say_nothing_else()
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12), st.decimals(0, 1, places=6))
-def test_a_share_is_compared_exactly_and_nothing_of_nothing_is_neither_held_nor_lacking(one: int, other: int, limit: Decimal) -> None:
+def test_a_share_is_compared_exactly_and_a_share_of_zero_rows_is_valid(one: int, other: int, limit: Decimal) -> None:
     actual, total = sorted((one, other))
     for word, holds in (
         ("share_at_most", Fraction(actual) <= Fraction(limit) * total),
@@ -216,7 +216,7 @@ def test_a_share_is_compared_exactly_and_nothing_of_nothing_is_neither_held_nor_
         assert goal.met(0, 0)
 
 
-def test_the_kinds_are_data_and_read_strictly() -> None:
+def test_kinds_of_goals_are_data_and_read_strictly() -> None:
     kinds = MAPPINGS.files["acceptance.toml"]
     assert list(read_goal_kinds(MAPPINGS.files)) == ["held", "exceptions", "points", "openable", "documents", "time"]
     for before, after, said in (

@@ -1,6 +1,6 @@
 """Ids: 1,000 of a migrated synthetic world, and all at the edges of what fits, made again by the handbook's one expression in plain PostgreSQL.
 
-test_docs.py holds the same expression against every table of a store that is PostgreSQL itself.
+test_page_sql.py applies the same expression against every table of a store that is PostgreSQL itself.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def made_again(url: str, given: list[Given]) -> list[str]:
             "CREATE TEMPORARY TABLE given (place int, target_table text, portal text, source_table text, key text, account text)"
         )
         with connection.cursor().copy("COPY given FROM STDIN") as copy:
-            for place, row in enumerate(given):
-                copy.write_row((place, *row[1:]))
+            for position, row in enumerate(given):
+                copy.write_row((position, *row[1:]))
         return [str(row[0]) for row in connection.execute(f"SELECT {EXPRESSION} FROM given ORDER BY place".encode())]
 
 
@@ -99,7 +99,7 @@ def hashed(id_: str) -> bool:
     return uuid.UUID(id_).hex[16] == "a"
 
 
-def test_a_thousand_ids_of_a_migrated_world_are_made_again_by_one_expression(postgres: str, store: Store) -> None:
+def test_one_expression_computes_a_thousand_migrated_ids(postgres: str, store: Store) -> None:
     every = sorted(ids_of(store), key=str)
     odd = [row for row in every if row[2] is not None and hashed(row[0])]
     keys = {int(row[4]) for row in odd} | {int(row[5]) for row in odd if row[5]}
@@ -109,7 +109,7 @@ def test_a_thousand_ids_of_a_migrated_world_are_made_again_by_one_expression(pos
     assert made_again(postgres, chosen) == [row[0] for row in chosen]
 
 
-def test_at_the_edges_of_what_fits_expression_and_migration_agree(postgres: str) -> None:
+def test_expression_and_migration_agree_at_the_limits_of_the_key_range(postgres: str) -> None:
     pairs = list(product(EDGES, EDGES))
     keys, accounts = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
     mark = tag("document", "P2", "document")
@@ -123,14 +123,14 @@ def test_at_the_edges_of_what_fits_expression_and_migration_agree(postgres: str)
     assert [not hashed(id_) for id_ in owned] == fits
 
 
-def test_one_id_at_a_time_and_a_whole_column_are_the_same() -> None:
+def test_single_ids_equal_those_of_a_whole_column() -> None:
     mark, pairs = tag("document", "P2", "document"), list(product(EDGES, EDGES))
     keys, accounts = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
     assert [row_id(mark, key, account) for key, account in pairs] == as_text(as_arrow(account_row_ids(mark, keys, accounts))).to_pylist()
     assert [row_id(mark, key) for key in EDGES] == as_text(as_arrow(once_ids(mark, np.array(EDGES, np.int64)))).to_pylist()
 
 
-def test_a_look_up_finds_rows_whose_key_or_account_does_not_fit_into_an_id_both_ways(store: Store) -> None:
+def test_a_look_up_finds_rows_with_hashed_ids_in_both_directions(store: Store) -> None:
     options = Options(target=f"sqlite:///{store.path}")
     number = {str(entity): text for entity, text in store.accounts("account_number").items()}
     odd = [
@@ -148,7 +148,7 @@ def test_a_look_up_finds_rows_whose_key_or_account_does_not_fit_into_an_id_both_
         assert (source, key) in {(row["table"], row["key"]) for row in behind}
 
 
-def test_every_id_is_a_uuid_of_version_8_and_no_two_rows_have_one(store: Store) -> None:
+def test_every_id_is_a_unique_uuid_of_version_8(store: Store) -> None:
     given = list(ids_of(store))
     assert len(given) > 5_000
     assert {(id_.version, id_.variant) for id_ in (uuid.UUID(row[0]) for row in given)} == {(8, uuid.RFC_4122)}

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 
 
-def test_reconcile_says_the_same_of_an_equal_and_of_a_changed_store(published: Night) -> None:
+def test_reconcile_is_independent_of_the_time_zone(published: Workspace) -> None:
     for expected in (0, 4):
         done = [published.process("reconcile", "--output", "json", TZ=zone) for zone in ZONES]
         assert [one.code for one in done] == [expected] * 3, done[0].err
@@ -26,17 +26,17 @@ def test_reconcile_says_the_same_of_an_equal_and_of_a_changed_store(published: N
     assert found == {("event_history", "occurred_at"), ("account_status_history", "from_at")}
 
 
-def test_a_run_publishes_the_same_bytes_of_rows(tmp_path: Path, cast: Night) -> None:
+def test_published_rows_are_independent_of_the_time_zone(tmp_path: Path, cast: Workspace) -> None:
     write_cast(tmp_path / "legacy")
-    night = Night(tmp_path)
-    done = night.process("run", TZ="America/New_York")
+    workspace = Workspace(tmp_path)
+    done = workspace.process("run", TZ="America/New_York")
     assert done.code == 0, done.err
-    assert _stage_files(night.run) == _stage_files(cast.run)
-    assert night.process("reconcile", TZ="UTC").code == 0
+    assert _stage_files(workspace.run) == _stage_files(cast.run)
+    assert workspace.process("reconcile", TZ="UTC").code == 0
 
 
 def _stage_files(run: Path) -> dict[str, str]:
     steps = ("extract", "split", "reattach")
-    places = [place for step in steps for place in sorted((run / step).rglob("*.parquet"))]
+    places = [path for step in steps for path in sorted((run / step).rglob("*.parquet"))]
     assert len(places) > 50
-    return {place.relative_to(run).as_posix(): hashlib.sha256(place.read_bytes()).hexdigest() for place in places}
+    return {path.relative_to(run).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in places}

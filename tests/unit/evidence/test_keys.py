@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 GIVEN = ("--digest", "1" * 64, "--backup-id", "b", "--backup-at", "2023-09-16T21:30:00+00:00", "--backup-sha256", "2" * 64)
 
@@ -33,27 +33,27 @@ def test_a_private_key_that_others_can_read_is_refused_and_one_with_a_password_i
     assert "Hunter2" not in done.out + done.err
 
 
-def test_a_private_key_beside_the_public_one_is_found_whatever_its_name(checked: Night, tmp_path: Path) -> None:
+def test_a_private_key_next_to_the_public_one_is_found_under_any_name(checked: Workspace, tmp_path: Path) -> None:
     command("approve", "--key", "anna.pem", folder=tmp_path)
     (tmp_path / "anna.pem").rename(tmp_path / "notes.txt")
     done = checked.command("load", "--approver", str(tmp_path / "anna.pem.public"))
     assert (done.code, "notes.txt" in done.err) == (7, True), done.err
 
 
-@pytest.mark.parametrize("place", ["--public-key", "--key", "--approver"])
-def test_a_pipe_for_a_key_holds_nothing_up(place: str, cast: Night, tmp_path: Path) -> None:
+@pytest.mark.parametrize("option", ["--public-key", "--key", "--approver"])
+def test_a_pipe_given_as_a_key_does_not_block(option: str, cast: Workspace, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "bundle").mkdir()
     words = {
         "--public-key": ("evidence", "verify", "--bundle", "bundle"),
         "--key": ("approve", *GIVEN, "--approval", "a"),
         "--approver": ("run", "--source", "sqlite:///x", "--run", "run"),
-    }[place]
-    done = command(*words, place, "pipe", folder=tmp_path)
+    }[option]
+    done = command(*words, option, "pipe", folder=tmp_path)
     assert (done.code, "cannot be read" in done.err) == (1, True), done.err
 
 
-def test_json_without_end_of_depth_is_altered_evidence(published: Night, tmp_path: Path) -> None:
+def test_deeply_nested_json_is_refused_as_altered_evidence(published: Workspace, tmp_path: Path) -> None:
     command("approve", "--key", "anna.pem", folder=tmp_path)
     bundle = tmp_path / "bundle"
     bundle.mkdir()

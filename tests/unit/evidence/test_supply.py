@@ -10,7 +10,7 @@ from pathlib import Path
 from etl.commands.lookups import _here
 from etl.databases import sqlite_url
 from etl.evidence.bill_of_materials import bill_of_materials
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 
 def test_the_bill_of_materials_has_digests_edges_and_what_it_is_of() -> None:
@@ -29,7 +29,7 @@ def test_the_bill_of_materials_has_digests_edges_and_what_it_is_of() -> None:
     assert {other for others in edges.values() for other in others} <= edges.keys()
 
 
-def test_every_part_of_a_bundle_is_private_whatever_the_umask_and_what_was_there(cast: Night, tmp_path: Path) -> None:
+def test_every_file_of_a_bundle_is_private_under_any_umask(cast: Workspace, tmp_path: Path) -> None:
     """On another disk folders were 0777 and files 0666, only the bundle's own 0700 covered them; an existing one kept its mode."""
     before = os.umask(0)
     try:
@@ -49,16 +49,16 @@ def test_every_part_of_a_bundle_is_private_whatever_the_umask_and_what_was_there
     finally:
         os.umask(before)
     assert done.code == 0, done.err
-    for place in (tmp_path / "bundle", *(tmp_path / "bundle").rglob("*"), tmp_path / "keys", tmp_path / "keys" / "key"):
-        assert (place.stat().st_mode & 0o777, place.is_file() and place.stat().st_nlink) in ((0o700, False), (0o600, 1)), place
-    documents = [place for place in (tmp_path / "bundle" / "bag" / "data").rglob("*") if place.is_file()]
+    for path in (tmp_path / "bundle", *(tmp_path / "bundle").rglob("*"), tmp_path / "keys", tmp_path / "keys" / "key"):
+        assert (path.stat().st_mode & 0o777, path.is_file() and path.stat().st_nlink) in ((0o700, False), (0o600, 1)), path
+    documents = [path for path in (tmp_path / "bundle" / "bag" / "data").rglob("*") if path.is_file()]
     assert documents
     subprocess.run(["chmod", "-R", "a+rX", str(tmp_path / "bundle")], check=True)
-    assert {place.stat().st_mode & 0o777 for place in (cast.folder / "objects" / "sha256").rglob("*") if place.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (cast.folder / "objects" / "sha256").rglob("*") if path.is_file()} == {0o600}
     json.loads((tmp_path / "bundle" / "sbom.json").read_text())
 
 
-def test_a_rehearsals_copy_reads_the_store_in_it_and_a_relative_path_says_where_it_begins(tmp_path: Path, cast: Night) -> None:
+def test_a_copied_rehearsal_uses_its_own_store_and_relative_paths_name_their_base(tmp_path: Path, cast: Workspace) -> None:
     run = tmp_path / "copy"
     (run / "rehearsal").mkdir(parents=True)
     (run / "rehearsal" / "portal3.sqlite").touch()

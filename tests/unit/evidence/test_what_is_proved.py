@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from etl.evidence.approval import canonical
 from etl.evidence.bundle import LINES, LISTING, PACKED, SIGNATURE, _lines, _listing
 from etl.runfolder.folder import RunFolder
-from tests.support.command import Done, Night, command, said
+from tests.support.command import Done, Workspace, command, said
 
 OPENSSL = shutil.which("openssl") or "openssl"
 
@@ -25,38 +25,38 @@ OPENSSL = shutil.which("openssl") or "openssl"
 def _approved(_checked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cast, published with an approval of somebody who named a backup; the keys lie beside it."""
     folder = tmp_path_factory.mktemp("approved")
-    subprocess.run([shutil.which("cp") or "cp", "-a", _checked, folder / "night"], check=True)
-    night = Night(folder / "night")
+    subprocess.run([shutil.which("cp") or "cp", "-a", _checked, folder / "cutover"], check=True)
+    workspace = Workspace(folder / "cutover")
     for name in ("approver", "other"):
         assert command("approve", "--key", str(folder / name), folder=folder).code == 0
         (folder / "keys").mkdir(exist_ok=True)
         shutil.copy(folder / f"{name}.public", folder / "keys" / f"{name}.public")
     public = ("--approver", str(folder / "keys" / "approver.public"))
-    digest = night.json("check", *public).data["approval"]["digest"]
+    digest = workspace.json("check", *public).data["approval"]["digest"]
     backup = ("--backup-id", "b1", "--backup-at", "2023-09-16T21:30:00+00:00", "--backup-sha256", "0" * 64)
     for name in ("approver", "other"):
         done = command(
             "approve", "--digest", digest, "--key", str(folder / name), *backup, "--approval", str(folder / f"{name}.json"), folder=folder
         )
         assert done.code == 0, done.err
-    done = night.command("run", *public, "--approval", str(folder / "approver.json"))
+    done = workspace.command("run", *public, "--approval", str(folder / "approver.json"))
     assert done.code == 0, done.err
     return folder
 
 
 @pytest.fixture
-def approved(_approved: Path, tmp_path: Path) -> Night:
+def approved(_approved: Path, tmp_path: Path) -> Workspace:
     subprocess.run([shutil.which("cp") or "cp", "-a", _approved, tmp_path / "w"], check=True)
-    return Night(tmp_path / "w" / "night")
+    return Workspace(tmp_path / "w" / "cutover")
 
 
-def packed(night: Night, name: str = "bundle") -> Done:
-    return command("evidence", "pack", "--run", "run", "--bundle", f"../{name}", "--key", "../signer", folder=night.folder)
+def packed(workspace: Workspace, name: str = "bundle") -> Done:
+    return command("evidence", "pack", "--run", "run", "--bundle", f"../{name}", "--key", "../signer", folder=workspace.folder)
 
 
-def verified(night: Night, *more: str, name: str = "bundle") -> Done:
+def verified(workspace: Workspace, *more: str, name: str = "bundle") -> Done:
     words = ("evidence", "verify", "--bundle", name, "--public-key", "signer.public", *more)
-    return command(*words, folder=night.folder.parent)
+    return command(*words, folder=workspace.folder.parent)
 
 
 def signed_again(bundle: Path, key: Path, **changes: Any) -> None:
@@ -77,7 +77,7 @@ def signed_again(bundle: Path, key: Path, **changes: Any) -> None:
     (bundle / SIGNATURE).write_text(private.sign(exact).hex())
 
 
-def test_verify_says_what_is_proved(approved: Night) -> None:
+def test_verify_reports_what_is_proved(approved: Workspace) -> None:
     assert packed(approved).code == 0
     done = verified(approved, "--approver", "keys/approver.public", "--output", "json")
     assert done.code == 0, done.err
@@ -106,7 +106,7 @@ def test_verify_says_what_is_proved(approved: Night) -> None:
     said(verified(approved, "--approver", "keys/other.public"), 6, f"approved by {data['approved_by']}, not by ")
 
 
-def test_verify_of_a_run_that_nobody_approved_says_so(published: Night) -> None:
+def test_verify_reports_a_missing_approval(published: Workspace) -> None:
     assert packed(published).code == 0
     assert "not approved" in verified(published).out
     assert command("approve", "--key", "../who", folder=published.folder).code == 0
@@ -129,7 +129,9 @@ def _of_another(_: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("forge", [_other_backup, _unsigned, _of_another])
-def test_a_forged_approval_is_found_by_pack_and_by_verify(approved: Night, forge: Callable[[dict[str, Any], Path], dict[str, Any]]) -> None:
+def test_a_forged_approval_is_detected_by_pack_and_verify(
+    approved: Workspace, forge: Callable[[dict[str, Any], Path], dict[str, Any]]
+) -> None:
     folder = RunFolder(approved.run, reading=True)
     forged = forge(folder.steps["load"].facts["approval"], approved.folder.parent)
     assert packed(approved).code == 0
@@ -144,7 +146,7 @@ def test_a_forged_approval_is_found_by_pack_and_by_verify(approved: Night, forge
         said(verified(approved, *more), 6, "The run's approval was altered, or signed with another key")
 
 
-def test_an_approval_is_no_listing_though_its_signature_is_good(approved: Night) -> None:
+def test_a_signed_approval_is_not_accepted_as_a_signed_listing(approved: Workspace) -> None:
     """Signatures carry their kind."""
     assert packed(approved).code == 0
     folder = approved.folder.parent
@@ -155,14 +157,14 @@ def test_an_approval_is_no_listing_though_its_signature_is_good(approved: Night)
     said(command(*words, folder=folder), 6, "is signed, but is not a valid listing of evidence")
 
 
-def test_a_bundle_that_was_signed_again_is_found(approved: Night) -> None:
+def test_a_bundle_signed_again_is_detected(approved: Workspace) -> None:
     assert packed(approved).code == 0
     folder = approved.folder.parent
     signed_again(folder / "bundle", folder / "other")
     said(command("evidence", "verify", "--bundle", "bundle", "--public-key", "other.public", folder=folder), 6, "it was signed again")
 
 
-def test_parts_of_different_runs_and_a_cut_log_are_found_though_signed(approved: Night) -> None:
+def test_signed_parts_of_different_runs_and_a_truncated_log_are_detected(approved: Workspace) -> None:
     folder = approved.folder.parent
     assert packed(approved).code == 0
     log = folder / "bundle" / "events.jsonl"
@@ -179,7 +181,7 @@ def test_parts_of_different_runs_and_a_cut_log_are_found_though_signed(approved:
     said(verified(approved), 6, "report/report.json belongs to run-another")
 
 
-def test_what_is_no_file_of_a_bundle_is_found_and_nothing_hangs(approved: Night) -> None:
+def test_links_and_pipes_in_a_bundle_are_detected_without_blocking(approved: Workspace) -> None:
     assert packed(approved).code == 0
     folder = approved.folder.parent
     (folder / "bundle" / "empty" / "inner").mkdir(parents=True)
@@ -254,7 +256,7 @@ def answered(authority: Path, what: Path, out: Path) -> None:
     )
 
 
-def test_a_trusted_time_stamp_is_added_once_and_verified(approved: Night, authority: Path) -> None:
+def test_a_trusted_time_stamp_is_added_once_and_verified(approved: Workspace, authority: Path) -> None:
     assert packed(approved).code == 0
     folder = approved.folder.parent
     answered(authority, folder / "bundle" / LISTING, folder / "wrong.tsr")
@@ -282,5 +284,5 @@ def test_a_trusted_time_stamp_is_added_once_and_verified(approved: Night, author
     said(verified(approved), 6, "is not a time stamp of this bundle's evidence.sig")
 
 
-def stamped(night: Night, name: str) -> Done:
-    return command("evidence", "stamp", "--bundle", "bundle", "--time-stamp", name, folder=night.folder.parent)
+def stamped(workspace: Workspace, name: str) -> Done:
+    return command("evidence", "stamp", "--bundle", "bundle", "--time-stamp", name, folder=workspace.folder.parent)

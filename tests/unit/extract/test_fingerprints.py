@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.databases.registry import open_source
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import READER, Portals, portals
 
@@ -22,7 +22,7 @@ def guard(run: Path) -> dict[str, Any]:
     return dict(json.loads((run / "report" / "report.json").read_bytes())["freeze_guard"])
 
 
-def test_K1_every_table_has_a_fingerprint_and_one_cell_changes_that_of_its_table_alone(cast: Night, published: Night) -> None:
+def test_K1_every_table_has_a_fingerprint_and_one_cell_changes_that_of_its_table_alone(cast: Workspace, published: Workspace) -> None:
     before = prints(cast.run)
     assert set(before) == {f"{m.portal}.{m.table}" for portal in ("P2", "TC") for m in MAPPINGS.of(portal)}  # type: ignore[arg-type]
     with cast.database("legacy/portal2.sqlite") as source:
@@ -37,7 +37,7 @@ def test_K1_every_table_has_a_fingerprint_and_one_cell_changes_that_of_its_table
     assert {name for name in before if before[name] != after[name]} == {"P2.message", "P2.document_content"}
 
 
-def test_K1_the_report_says_how_it_is_known_that_the_portals_stood_still(cast: Night) -> None:
+def test_K1_the_report_states_the_evidence_for_the_freeze(cast: Workspace) -> None:
     looks = guard(cast.run)["looks"]
     assert [(look["moment"], look["portal"]) for look in looks] == [
         (moment, portal) for moment in ("before publishing", "in reconcile") for portal in ("P2", "TC")
@@ -46,7 +46,7 @@ def test_K1_the_report_says_how_it_is_known_that_the_portals_stood_still(cast: N
     assert "Portal 2.0 in reconcile: unchanged" in (cast.run / "report" / "report.html").read_text(encoding="utf-8")
 
 
-def test_K1_reconcile_tells_a_portal_that_was_written_to_from_a_store_that_is_wrong(published: Night) -> None:
+def test_K1_reconcile_distinguishes_a_changed_portal_from_a_wrong_store(published: Workspace) -> None:
     first = "message_id = (SELECT min(message_id) FROM message)"
     with published.database("legacy/portal2.sqlite") as source:
         ((body,),) = source.execute(f"SELECT body FROM message WHERE {first}")
@@ -63,14 +63,14 @@ def test_K1_reconcile_tells_a_portal_that_was_written_to_from_a_store_that_is_wr
     assert "Written to" not in done.err
 
 
-def test_K1_a_new_table_behind_the_publishing_is_named_by_reconcile(published: Night) -> None:
+def test_K1_reconcile_names_a_table_created_after_publishing(published: Workspace) -> None:
     with published.database("legacy/tc.sqlite") as source:
         source.execute("CREATE TABLE tc_new (id BIGINT PRIMARY KEY)")
     done = published.json("reconcile", "--run", "run")
     assert done.data["changed_since_extract"] == ["TC.tc_new"]
 
 
-def test_K1_postgresql_knows_of_writes_that_changed_no_value(portals: Portals) -> None:
+def test_K1_writes_without_a_changed_value_are_detected_on_postgresql(portals: Portals) -> None:
     """Old and new are equal then, and the report says all the same that the portal was written to."""
     assert portals.run("run").code == 0
     run = portals.folder / "run"
@@ -90,13 +90,13 @@ def test_K1_postgresql_knows_of_writes_that_changed_no_value(portals: Portals) -
     assert looks["in reconcile", "P2"] == ["P2.portal_user"]
 
 
-def test_K1_a_server_that_was_put_back_to_an_earlier_state_is_changed_in_every_table(portals: Portals) -> None:
+def test_K1_a_restored_server_counts_as_changed_in_every_table(portals: Portals) -> None:
     with open_source(portals.url("portal2", READER), "Portal 2.0") as source:
-        later = ":".join(str(int(part) + 1_000_000) for part in source.mark().split(":")[:2]) + ":"
+        later = ":".join(str(int(part) + 1_000_000) for part in source.freeze_mark().split(":")[:2]) + ":"
         assert source.changed_since(later, {"message": 1, "document": 2}).changed == ["message", "document"]
 
 
-def test_H6_no_highest_key_looks_like_a_social_security_number(published: Night) -> None:
+def test_H6_no_highest_key_looks_like_a_social_security_number(published: Workspace) -> None:
     with published.database("legacy/tc.sqlite") as source:
         columns = [row[1] for row in source.execute("PRAGMA table_info(tc_ior)")]
         ((account,),) = source.execute("SELECT max(tc_account_id) FROM tc_account")

@@ -53,7 +53,7 @@ def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:
         return extract({"P2": old, "TC": trade}, share, open_objects(objects), MAPPINGS, run, lambda *_: None, helpers)
 
 
-def test_a_table_read_in_stretches_gives_the_files_of_one_read_whole(portals: Portals, tmp_path: Path, small: None) -> None:
+def test_a_table_read_in_key_ranges_gives_the_same_files(portals: Portals, tmp_path: Path, small: None) -> None:
     whole, cut = (extracted(portals, tmp_path / str(by_helpers), by_helpers) for by_helpers in (False, True))
     files = [sorted((file.path, file.rows, file.sha256) for file in step.files) for step in (whole, cut)]
     assert len(files[0]) > 200

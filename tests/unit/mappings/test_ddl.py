@@ -1,4 +1,4 @@
-"""Schemas of a mapping folder: parsed by two parsers, executed by none; what is made of them is rendered anew."""
+"""Schemas of a mapping folder: parsed by two parsers and never executed; statements are rendered from the parsed form."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_K5_what_is_no_declaration_is_refused_and_nothing_is_executed(kind: str, tmp_path: Path) -> None:
+def test_K5_statements_that_are_not_declarations_are_refused_and_not_executed(kind: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim.sqlite"
     with closing(sqlite3.connect(victim)) as db:
         db.execute("CREATE TABLE company_profile (company_name)")
@@ -55,15 +55,15 @@ def test_K5_what_is_no_declaration_is_refused_and_nothing_is_executed(kind: str,
     with pytest.raises(MappingError) as raised:
         read_schema("portal3", text.encode())
     assert raised.value.file == "portal3.sql"
-    place = tmp_path / "portal3.sql"
-    place.write_text(text, encoding="utf-8")
+    path = tmp_path / "portal3.sql"
+    path.write_text(text, encoding="utf-8")
     with suppress(SpecError):
-        assert set(tables(place)) <= {"t", "u"}
+        assert set(tables(path)) <= {"t", "u"}
     assert hashlib.sha256(victim.read_bytes()).hexdigest() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["portal3.sql", "victim.sqlite"]
 
 
-def test_K5_plan_with_a_folder_that_attaches_leaves_the_old_portal_as_it_is(tmp_path: Path) -> None:
+def test_K5_a_schema_that_attaches_a_database_does_not_change_the_old_portal(tmp_path: Path) -> None:
     """`plan` reads, changes nothing: it wrote into the old portal's file, and made new ones."""
     home, victim = tmp_path / "mappings", tmp_path / "portal2.sqlite"
     shutil.copytree(HOME, home)
@@ -98,7 +98,7 @@ CREATE VIEW seen (id, total, word) AS
 """
 
 
-def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_databases(postgres: str, tmp_path: Path) -> None:
+def test_checks_defaults_and_composite_keys_are_read_and_created_on_both_databases(postgres: str, tmp_path: Path) -> None:
     schema = read_schema("rich", RICH.encode())
     ddl = schema.ddl
     parent, child = schema.tables["parent"], schema.tables["child"]
@@ -153,16 +153,16 @@ def test_checks_defaults_and_keys_of_several_columns_are_seen_and_made_on_both_d
         with pytest.raises(psycopg.errors.SyntaxError):  # what is made of a mapping folder is one statement each, whatever it holds
             session.execute("SELECT 1; DROP TABLE child", prepare=True)
         session.execute("DROP SCHEMA rich CASCADE")
-    place = tmp_path / "rich.sql"
-    place.write_text(RICH, encoding="utf-8")
-    read = tables(place)
+    path = tmp_path / "rich.sql"
+    path.write_text(RICH, encoding="utf-8")
+    read = tables(path)
     assert {name: (list(t.columns), t.key, t.unique, dict(t.refers)) for name, t in read.items()} == {
         name: ([c.name for c in t.columns], t.key, t.unique, {c.name: c.refers_to for c in t.columns if c.refers_to})
         for name, t in schema.tables.items()
     }
 
 
-def test_both_parsers_read_the_contract_alike() -> None:
+def test_both_parsers_give_the_same_contract() -> None:
     known = read_mappings()
     for name, schema in (("portal2", known.sources["P2"]), ("tc", known.sources["TC"]), ("portal3", known.target)):
         read = tables(HOME / "schemas" / f"{name}.sql")
@@ -175,14 +175,14 @@ def test_both_parsers_read_the_contract_alike() -> None:
             assert dict(theirs.refers) == {c.name: c.refers_to for c in declared.columns if c.refers_to}, table
 
 
-def test_the_bytes_of_the_digest_are_the_bytes_that_are_used(tmp_path: Path) -> None:
-    """A worker that reads the folder anew does not go on with other mappings than the run began with."""
+def test_mappings_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
+    """A worker that reads the folder again refuses mappings that differ from the run's."""
     home = tmp_path / "mappings"
     shutil.copytree(HOME, home)
     known = read_mappings(home)
     assert read_mappings(home, known.digest).digest == known.digest == read_mappings().digest
     assert known.files["schemas/tc.sql"] == (home / "schemas" / "tc.sql").read_bytes()
     with (home / "rules.toml").open("a", encoding="utf-8") as file:
-        file.write("# changed in the night\n")
+        file.write("# changed during the cut-over\n")
     with pytest.raises(MappingError, match="the folder changed while the run was under way"):
         read_mappings(home, known.digest)

@@ -17,17 +17,17 @@ from etl.objects.journal import journaled
 from etl.runfolder.layout import JOURNAL
 from etl.system import worker_pool as workers
 from sample_data.world import write_cast
-from tests.support.bucket import ROOM, SECRET, BucketNight, Request, Store, canaries, front, objects, store
-from tests.support.command import FREEZE, ROOT, Night, command
+from tests.support.bucket import ROOM, SECRET, BucketWorkspace, Request, Store, canaries, front, objects, store
+from tests.support.command import FREEZE, ROOT, Workspace, command
 from tests.support.servers import Portals, portals
 
 __all__ = ["front", "objects", "portals", "store"]  # fixtures
 
 
 @pytest.fixture
-def night(store: Store, tmp_path: Path) -> BucketNight:
+def workspace(store: Store, tmp_path: Path) -> BucketWorkspace:
     write_cast(tmp_path / "legacy")
-    return BucketNight(tmp_path, store)
+    return BucketWorkspace(tmp_path, store)
 
 
 def digest(content: bytes) -> str:
@@ -38,63 +38,63 @@ def key(content: bytes) -> str:
     return f"{ROOM}/{object_key(digest(content))}"
 
 
-# -- a whole night ------------------------------------------------------------------------------------------------------------------------
+# -- the whole run ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_night_ends_as_one_with_a_folder_does_and_is_taken_back_without_a_trace(night: BucketNight, cast: Night) -> None:
+def test_a_run_on_a_bucket_gives_the_rows_of_a_folder_and_rolls_back_completely(workspace: BucketWorkspace, cast: Workspace) -> None:
     in_folder = {
         f"{ROOM}/{name.partition('/')[2]}": content for name, content in cast.content().items() if name.startswith("objects/sha256/")
     }
     others = {"elsewhere/theirs": b"theirs", f"{ROOM}/theirs": b"theirs", **dict([min(in_folder.items())])}
     for name, content in others.items():
-        night.store.s3.put_object(Bucket=night.store.bucket, Key=name, Body=content)
+        workspace.store.s3.put_object(Bucket=workspace.store.bucket, Key=name, Body=content)
 
-    done = night.command("run")
+    done = workspace.command("run")
     assert done.code == 0, done.err
-    assert night.store.content() == {**others, **in_folder}
-    assert night.command("reconcile").code == 0
+    assert workspace.store.content() == {**others, **in_folder}
+    assert workspace.command("reconcile").code == 0
 
-    night.store.front.arm(lambda request: None)
-    again = night.command("run")
+    workspace.store.front.arm(lambda request: None)
+    again = workspace.command("run")
     assert again.code == 0
     assert "nothing changed" in again.err
-    assert not {"PUT", "DELETE", "POST"} & night.store.front.counts.keys()
+    assert not {"PUT", "DELETE", "POST"} & workspace.store.front.counts.keys()
 
-    assert night.command("trace", "P2", "document", "301").code == 0
-    assert night.command("plan").code == 0
+    assert workspace.command("trace", "P2", "document", "301").code == 0
+    assert workspace.command("plan").code == 0
     words = ("evidence", "pack", "--bundle", "bundle", "--key", "key.pem", "--documents", "--run", "run")
-    packed = command(*words, folder=night.folder, **night.store.environment)
+    packed = command(*words, folder=workspace.folder, **workspace.store.environment)
     assert packed.code == 0, packed.err
-    bag = night.folder / "bundle" / "bag" / "data"
+    bag = workspace.folder / "bundle" / "bag" / "data"
     assert {f"{ROOM}/{p.relative_to(bag)}": p.read_bytes() for p in bag.rglob("*") if p.is_file()} == in_folder
-    assert command("evidence", "verify", "--bundle", "bundle", "--public-key", "key.pem.public", folder=night.folder).code == 0
+    assert command("evidence", "verify", "--bundle", "bundle", "--public-key", "key.pem.public", folder=workspace.folder).code == 0
 
-    assert night.command("rollback").code == 0
-    assert night.store.content() == others
-    assert night.command("run").code == 0
-    assert night.store.content() == {**others, **in_folder}
-    assert night.leaks() == []
+    assert workspace.command("rollback").code == 0
+    assert workspace.store.content() == others
+    assert workspace.command("run").code == 0
+    assert workspace.store.content() == {**others, **in_folder}
+    assert workspace.leaks() == []
 
 
-def test_what_the_bucket_lost_or_altered_is_a_difference_and_is_brought_again(night: BucketNight) -> None:
-    assert night.command("run").code == 0
-    lost, altered, *_ = sorted(name for name in night.store.content() if name.startswith(ROOM))
-    night.store.s3.delete_object(Bucket=night.store.bucket, Key=lost)
-    night.store.s3.put_object(Bucket=night.store.bucket, Key=altered, Body=b"other")
-    found = night.json("reconcile")
+def test_lost_and_altered_objects_of_a_bucket_are_differences_and_are_stored_again(workspace: BucketWorkspace) -> None:
+    assert workspace.command("run").code == 0
+    lost, altered, *_ = sorted(name for name in workspace.store.content() if name.startswith(ROOM))
+    workspace.store.s3.delete_object(Bucket=workspace.store.bucket, Key=lost)
+    workspace.store.s3.put_object(Bucket=workspace.store.bucket, Key=altered, Body=b"other")
+    found = workspace.json("reconcile")
     assert found.code == 4
     assert {(one["table"], one["kind"]) for one in found.data["differences"]} == {
         ("stored_object", "missing"),
         ("stored_object", "changed"),
     }
     assert (found.data["objects"]["missing"], found.data["objects"]["altered"]) == (1, 1)
-    refused = night.command("load")
+    refused = workspace.command("load")
     assert refused.code == 1
     assert "2 objects that rows refer to are not in the object store" in refused.err
-    assert night.command("run").code == 0
+    assert workspace.command("run").code == 0
 
 
-def test_worker_processes_bring_documents_there_too(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_processes_store_documents_in_a_bucket(store: Store, portals: Portals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "WORTH_WORKERS", 0)
     words = ("run", "--objects", f"s3://{store.bucket}", "--workers", "2", *FREEZE)
     done = portals.run(*words, run="bucket-run", **store.environment)
@@ -105,12 +105,14 @@ def test_worker_processes_bring_documents_there_too(store: Store, portals: Porta
     assert journaled(portals.folder / "bucket-run" / JOURNAL) == {name.rpartition("/")[2] for name in there}
 
 
-def test_a_rehearsal_asks_no_bucket(night: BucketNight) -> None:
-    (night.folder / "migration.toml").write_text(f'objects = "s3://{night.store.bucket}/{ROOM}"\nrun = "rehearsal"\n', encoding="utf-8")
-    stores = [word for option in ("--source", "--tc", "--files") for word in (option, night.stores[option])]
-    done = command("run", "--rehearse", *stores, *FREEZE, "--config", "migration.toml", folder=night.folder)
+def test_a_rehearsal_does_not_contact_a_bucket(workspace: BucketWorkspace) -> None:
+    (workspace.folder / "migration.toml").write_text(
+        f'objects = "s3://{workspace.store.bucket}/{ROOM}"\nrun = "rehearsal"\n', encoding="utf-8"
+    )
+    stores = [word for option in ("--source", "--tc", "--files") for word in (option, workspace.stores[option])]
+    done = command("run", "--rehearse", *stores, *FREEZE, "--config", "migration.toml", folder=workspace.folder)
     assert done.code == 0, done.err
-    assert night.store.front.counts == {}
+    assert workspace.store.front.counts == {}
 
 
 # -- what cannot be used ------------------------------------------------------------------------------------------------------------------
@@ -133,8 +135,8 @@ def test_a_rehearsal_asks_no_bucket(night: BucketNight) -> None:
         "S3://bucket/pre\x1bfix",
     ],
 )
-def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: Path) -> None:
-    done = Night(tmp_path).command(name, "--objects", uri)
+def test_an_invalid_bucket_address_is_wrong_usage(name: str, uri: str, tmp_path: Path) -> None:
+    done = Workspace(tmp_path).command(name, "--objects", uri)
     assert done.code == 2, done.err
     assert "--objects" in done.err
     assert not canaries(done.out + done.err)
@@ -152,26 +154,24 @@ def test_an_address_of_no_bucket_is_wrong_usage(name: str, uri: str, tmp_path: P
         ({}, "Bucket bucket-of-nobody does not exist"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_named_before_anything_is_read(
-    environment: dict[str, str], said: str, store: Store, published: Night
-) -> None:
-    night = BucketNight(published.folder, store)
+def test_an_unusable_store_is_reported_before_any_read(environment: dict[str, str], said: str, store: Store, published: Workspace) -> None:
+    workspace = BucketWorkspace(published.folder, store)
     words = ("-v", "--objects", "s3://bucket-of-nobody")
-    done = night.command("extract", *words, "--run", "another", **environment)
+    done = workspace.command("extract", *words, "--run", "another", **environment)
     assert done.code == 1
     assert said in done.err
     assert done.next.startswith("next: ")
-    assert not (night.folder / "another" / "extract").exists()
-    done = night.command("reconcile", *words, **environment)
+    assert not (workspace.folder / "another" / "extract").exists()
+    done = workspace.command("reconcile", *words, **environment)
     assert done.code == 1
     assert re.search(r"^The object store, bucket bucket-of-nobody: (it cannot be read|reading was refused) \(", done.err, re.MULTILINE)
-    assert night.leaks() == []
+    assert workspace.leaks() == []
 
 
 # -- one object after the other -------------------------------------------------------------------------------------------------------------
 
 
-def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, store: Store, tmp_path: Path) -> None:
+def test_objects_are_put_once_under_their_digest_and_recorded(objects: Readable, store: Store, tmp_path: Path) -> None:
     assert objects.put([b"o", b"ld"]).created
     put = objects.put_all([b"one", b"", b"old", b"one"])
     assert [(one.sha256, one.size) for one in put] == [(digest(content), len(content)) for content in (b"one", b"", b"old", b"one")]
@@ -188,7 +188,7 @@ def test_objects_are_put_once_under_their_digest_and_noted(objects: Readable, st
     assert objects.size(digest(b"old")) is None
 
 
-def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: Store) -> None:
+def test_new_stores_are_recorded_until_they_are_rolled_back(objects: Readable, store: Store) -> None:
     store.s3.put_object(Bucket=store.bucket, Key="elsewhere/.store-theirs", Body=b"of another prefix")
     for one in ("one", "another", "one"):
         objects.record_store(one, f"postgresql://{one}")
@@ -200,9 +200,7 @@ def test_new_stores_are_noted_until_they_are_no_more(objects: Readable, store: S
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["checksum", "no checksum"])
-def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
-    known: bool, objects: Readable, store: Store, tmp_path: Path
-) -> None:
+def test_an_altered_object_is_replaced_with_and_without_checksums(known: bool, objects: Readable, store: Store, tmp_path: Path) -> None:
     store.front.arm(lambda request: None if known else "unhashed")
     (put,) = objects.put_all([b"right"])
     for wrong in (b"wrong", b"longer than it"):
@@ -216,7 +214,7 @@ def test_an_altered_object_is_replaced_whether_the_store_knows_checksums_or_not(
     assert not (tmp_path / "copy").exists()
 
 
-def test_what_is_too_long_for_one_request_goes_in_parts_and_what_a_killed_run_left_of_it_is_taken_away(
+def test_long_objects_are_uploaded_in_parts_and_abandoned_uploads_are_removed(
     objects: Readable, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(s3, "ONE_REQUEST_BYTES", 6 << 20)
@@ -259,4 +257,4 @@ def test_a_long_object_needs_little_memory_and_leaves_no_file(store: Store, tmp_
     size, more = map(int, done.stdout.split())
     assert size == 100 << 20
     assert more < (40 << 20) / (1 if sys.platform == "darwin" else 1024)
-    assert {place.name for place in tmp_path.iterdir()} == {"journal", "copy"}
+    assert {path.name for path in tmp_path.iterdir()} == {"journal", "copy"}

@@ -18,16 +18,16 @@ from etl.objects.journal import journaled
 from etl.objects.transfer import store_all
 from etl.runfolder.layout import JOURNAL
 from sample_data.world import write_cast
-from tests.support.bucket import BucketNight, Fault, Request, Store, front, objects, store
+from tests.support.bucket import BucketWorkspace, Fault, Request, Store, front, objects, store
 
 __all__ = ["front", "objects", "store"]  # fixtures
 ALWAYS = 1 << 30
 
 
 @pytest.fixture
-def night(store: Store, tmp_path: Path) -> BucketNight:
+def workspace(store: Store, tmp_path: Path) -> BucketWorkspace:
     write_cast(tmp_path / "legacy")
-    return BucketNight(tmp_path, store)
+    return BucketWorkspace(tmp_path, store)
 
 
 def on(method: str, what: Any, first: int = 1, times: int = ALWAYS) -> Fault:
@@ -84,69 +84,69 @@ OFTEN = (
 
 
 def command_for(name: str) -> str:
-    """The bucket is written to by extract; for some faults the whole night is seen."""
+    """The bucket is written to by extract; for some faults the whole run is observed."""
     return "run" if name in ("truncated once", "lies") else "extract"
 
 
-def settled(night: BucketNight, name: str = "run") -> None:
+def settled(workspace: BucketWorkspace, name: str = "run") -> None:
     """The same command, with a store that works: published and equal, nothing in the bucket but what the journal names, and that whole."""
-    night.store.front.arm(lambda request: None)
-    done = night.command(name)
+    workspace.store.front.arm(lambda request: None)
+    done = workspace.command(name)
     assert done.code == 0, done.err
-    assert {name: hashlib.sha256(content).hexdigest() for name, content in night.store.content().items()} == {
-        name: name.rpartition("/")[2] for name in night.store.content()
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in workspace.store.content().items()} == {
+        name: name.rpartition("/")[2] for name in workspace.store.content()
     }
-    names = {name.rpartition("objects/")[2] for name in night.store.content()}
-    assert names == {object_key(sha256) for sha256 in journaled(night.run / JOURNAL)}
-    assert night.leaks() == []
+    names = {name.rpartition("objects/")[2] for name in workspace.store.content()}
+    assert names == {object_key(sha256) for sha256 in journaled(workspace.run / JOURNAL)}
+    assert workspace.leaks() == []
 
 
 @pytest.mark.parametrize("name", [name for name in PASSING if name in OFTEN])
-def test_what_passes_is_waited_for(name: str, night: BucketNight) -> None:
-    passes(name, night)
+def test_transient_bucket_faults_are_retried(name: str, workspace: BucketWorkspace) -> None:
+    passes(name, workspace)
 
 
-def passes(name: str, night: BucketNight) -> None:
-    night.store.front.arm(PASSING[name])
-    done = night.command(command_for(name), "-v")
+def passes(name: str, workspace: BucketWorkspace) -> None:
+    workspace.store.front.arm(PASSING[name])
+    done = workspace.command(command_for(name), "-v")
     assert done.code == 0, done.err
-    settled(night, command_for(name))
+    settled(workspace, command_for(name))
 
 
 @pytest.mark.parametrize("name", [name for name in LASTING if name in OFTEN])
-def test_what_lasts_ends_the_command_with_its_reason_and_nothing_is_published(name: str, night: BucketNight) -> None:
-    lasts(name, night)
+def test_permanent_bucket_faults_end_the_command_with_a_reason(name: str, workspace: BucketWorkspace) -> None:
+    lasts(name, workspace)
 
 
-def lasts(name: str, night: BucketNight) -> None:
+def lasts(name: str, workspace: BucketWorkspace) -> None:
     fault, said = LASTING[name]
-    night.store.front.arm(fault)
+    workspace.store.front.arm(fault)
     began = time.monotonic()
-    done = night.command(command_for(name), "-v")
+    done = workspace.command(command_for(name), "-v")
     assert done.code == 1, done.err
     assert said in done.err
     assert done.next.startswith("next: ")
     assert time.monotonic() - began < 120
-    assert not night.published()
-    settled(night, command_for(name))
+    assert not workspace.published()
+    settled(workspace, command_for(name))
 
 
-def test_silence_ends_each_try(night: BucketNight, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_bucket_times_out(workspace: BucketWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from etl.objects import s3
 
     monkeypatch.setattr(s3, "_CONFIG", s3._CONFIG.merge(type(s3._CONFIG)(read_timeout=1)))
-    night.store.front.arm(on("PUT", "silent", 3))
-    done = night.command("extract")
+    workspace.store.front.arm(on("PUT", "silent", 3))
+    done = workspace.command("extract")
     assert done.code == 1
     assert "the request timed out" in done.err
-    settled(night, "extract")
+    settled(workspace, "extract")
 
 
-def test_killed_between_two_objects(night: BucketNight) -> None:
-    killed_at(7, "run", night)
+def test_killed_between_two_objects(workspace: BucketWorkspace) -> None:
+    killed_at(7, "run", workspace)
 
 
-def killed_at(number: int, name: str, night: BucketNight) -> None:
+def killed_at(number: int, name: str, workspace: BucketWorkspace) -> None:
     started = threading.Event()
     process: list[Any] = []
 
@@ -156,21 +156,21 @@ def killed_at(number: int, name: str, night: BucketNight) -> None:
             process[0].send_signal(signal.SIGKILL)
         return None
 
-    night.store.front.arm(killing)
-    process.append(night.started(name))
+    workspace.store.front.arm(killing)
+    process.append(workspace.started(name))
     started.set()
     process[0].communicate(timeout=120)
     assert process[0].returncode == -signal.SIGKILL
-    assert not night.published()
-    assert night.leaks() == []
-    settled(night, name)
+    assert not workspace.published()
+    assert workspace.leaks() == []
+    settled(workspace, name)
 
 
-def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_read(night: BucketNight) -> None:
-    assert night.command("run").code == 0
-    front = night.store.front
+def test_the_verifier_retries_interrupted_reads_and_ends_on_permanent_faults(workspace: BucketWorkspace) -> None:
+    assert workspace.command("run").code == 0
+    front = workspace.store.front
     front.arm(both(on("GET", "cut", 3, 2), on("GET", "lost", 20, 2)))
-    assert night.command("reconcile").code == 0
+    assert workspace.command("reconcile").code == 0
     for fault, code, said in (
         (on("GET", "altered", 3, 1), 4, "found 1 differences"),
         (on("GET", "cut"), 4, "could not check everything"),
@@ -179,24 +179,22 @@ def test_the_verifier_reads_again_what_broke_off_and_ends_where_nothing_can_be_r
         (on("HEAD", (403, "")), 1, "reading was refused (HTTP 403)"),
     ):
         front.arm(fault)
-        done = night.command("reconcile", "-v")
+        done = workspace.command("reconcile", "-v")
         assert (done.code, said in done.err) == (code, True), done.err
 
 
-def test_a_store_that_fails_at_the_rollback_takes_nothing_more_away_and_the_same_command_finishes_it(night: BucketNight) -> None:
-    assert night.command("run").code == 0
-    night.store.front.arm(on("DELETE", (403, "AccessDenied"), 10))
-    done = night.command("rollback")
+def test_a_bucket_fault_during_rollback_stops_it_and_the_same_command_finishes(workspace: BucketWorkspace) -> None:
+    assert workspace.command("run").code == 0
+    workspace.store.front.arm(on("DELETE", (403, "AccessDenied"), 10))
+    done = workspace.command("rollback")
     assert done.code == 1
     assert "access is denied (403)" in done.err
-    night.store.front.arm(lambda request: None)
-    assert night.command("rollback").code == 0
-    assert night.store.content() == {}
+    workspace.store.front.arm(lambda request: None)
+    assert workspace.command("rollback").code == 0
+    assert workspace.store.content() == {}
 
 
-def test_a_signal_does_not_wait_for_all_documents_that_are_under_way(
-    objects: Readable, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_signal_does_not_wait_for_pending_uploads(objects: Readable, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "_TOGETHER", 200)
 
     def documents() -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -212,23 +210,23 @@ def test_a_signal_does_not_wait_for_all_documents_that_are_under_way(
     assert len(store.content()) < 100
 
 
-def test_no_secret_is_in_the_process_list_nor_in_any_file(night: BucketNight) -> None:
-    night.store.front.arm(on("PUT", "late"))
-    running = night.started("extract", "-v")
+def test_no_secret_is_in_the_process_list_nor_in_any_file(workspace: BucketWorkspace) -> None:
+    workspace.store.front.arm(on("PUT", "late"))
+    running = workspace.started("extract", "-v")
     seen: set[bytes] = set()
     while running.poll() is None:
-        seen |= {_line(place) for place in Path("/proc").glob("[0-9]*/cmdline")}
+        seen |= {_line(path) for path in Path("/proc").glob("[0-9]*/cmdline")}
         time.sleep(0.2)
     out, err = running.communicate()
     assert running.returncode == 0, err
     assert any(b"s3://" in line for line in seen)
     assert not [line for line in seen if b"canary" in line]
     assert "canary" not in out + err
-    assert night.leaks() == []
+    assert workspace.leaks() == []
 
 
-def _line(place: Path) -> bytes:
+def _line(path: Path) -> bytes:
     try:
-        return place.read_bytes()
+        return path.read_bytes()
     except OSError:
         return b""

@@ -27,7 +27,7 @@ def digest(content: bytes) -> str:
 
 def there(root: Path) -> dict[str, bytes]:
     """Every file of the store by its place."""
-    return {place.relative_to(root).as_posix(): place.read_bytes() for place in root.rglob("*") if place.is_file()}
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def documents(*some: bytes) -> Iterator[tuple[str, Iterator[bytes]]]:
@@ -35,7 +35,7 @@ def documents(*some: bytes) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["all at once", "one by one"])
-def test_many_are_stored_as_one_by_one_would_be(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batched_storing_equals_single_storing(whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(objects, "syncs_whole", lambda: whole)
     store = FolderObjects(tmp_path / "objects", tmp_path / "journal")
     assert store.put([b"o", b"ld"]).created
@@ -45,7 +45,7 @@ def test_many_are_stored_as_one_by_one_would_be(whole: bool, tmp_path: Path, mon
     store.make_durable()
     assert there(tmp_path / "objects") == {object_key(digest(content)): content for content in (b"old", b"one", b"")}
     assert journaled(tmp_path / "journal") == {digest(content) for content in (b"old", b"one", b"")}
-    assert {place.stat().st_mode & 0o777 for place in (tmp_path / "objects").rglob("*") if place.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "objects").rglob("*") if path.is_file()} == {0o600}
 
 
 def test_an_altered_object_is_replaced(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_an_altered_object_is_replaced(tmp_path: Path) -> None:
     assert there(tmp_path) == {object_key(digest(b"right")): b"right"}
 
 
-def test_where_the_file_system_cannot_be_made_durable_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_durable_file_system_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(folder: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -70,7 +70,7 @@ def test_where_the_file_system_cannot_be_made_durable_nothing_is_left(tmp_path: 
 
 
 @pytest.mark.skipif(not durable.syncs_whole(), reason="this system cannot make a whole file system durable")
-def test_a_folder_that_is_gone_is_no_success(tmp_path: Path) -> None:
+def test_a_removed_folder_is_a_failure(tmp_path: Path) -> None:
     folder = os.open(tmp_path, os.O_RDONLY)
     durable.sync_whole(folder)
     os.close(folder)
@@ -78,7 +78,7 @@ def test_a_folder_that_is_gone_is_no_success(tmp_path: Path) -> None:
         durable.sync_whole(folder)
 
 
-def test_what_a_process_that_is_no_more_had_begun_is_taken_away_and_nothing_else(tmp_path: Path) -> None:
+def test_only_temporary_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     store = FolderObjects(tmp_path)
     (put,) = store.put_all([b"one"])
     folder = (tmp_path / object_key(put.sha256)).parent
@@ -90,15 +90,15 @@ def test_what_a_process_that_is_no_more_had_begun_is_taken_away_and_nothing_else
         tmp_path / f".writing-{machine}-{os.getpid()}-0",
     ]
     stay = [tmp_path / f".writing-{machine}-{os.getppid()}-0", folder / f".writing-elsewher-{dead}-1"]
-    for place in (*gone, *stay):
-        place.touch()
+    for path in (*gone, *stay):
+        path.touch()
     store.clean()
-    assert [place.exists() for place in (*gone, *stay)] == [False, False, False, True, True]
+    assert [path.exists() for path in (*gone, *stay)] == [False, False, False, True, True]
     assert there(tmp_path)[object_key(put.sha256)] == b"one"
 
 
 @pytest.mark.parametrize("together", [1, 2, 500])
-def test_every_document_gets_its_own_bytes_however_many_go_together(together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_document_in_a_batch_gets_its_own_bytes(together: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "_TOGETHER", together)
     monkeypatch.setattr(contents, "_SMALL", 8)
     some = (b"one", b"two", b"", b"one", b"longer than small", b"three")
@@ -121,42 +121,40 @@ def test_a_document_that_cannot_be_read_to_its_end_is_left_out_and_its_neighbour
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "socket"])
 @pytest.mark.parametrize("together", [True, False])
-def test_what_is_no_file_in_an_objects_place_is_replaced_by_the_object(
-    kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / object_key(digest(b"paper"))
-    place.parent.mkdir(parents=True)
+def test_a_non_file_at_an_objects_path_is_replaced(kind: str, together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / object_key(digest(b"paper"))
+    path.parent.mkdir(parents=True)
     (tmp_path / "elsewhere").write_bytes(b"paper")
     if kind == "link":
-        place.symlink_to(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
     elif kind == "fifo":
-        os.mkfifo(place)
+        os.mkfifo(path)
     else:
-        monkeypatch.chdir(place.parent)  # a socket's path may not be long
-        socket.socket(socket.AF_UNIX).bind(place.name)
+        monkeypatch.chdir(path.parent)  # a socket's path may not be long
+        socket.socket(socket.AF_UNIX).bind(path.name)
     store = FolderObjects(tmp_path)
     (put,) = store.put_all([b"paper"]) if together else [store.put([b"paper"])]
     assert put.created
-    assert place.is_file()
-    assert not place.is_symlink()
-    assert place.read_bytes() == b"paper"
+    assert path.is_file()
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"paper"
 
 
-def test_the_stores_that_refer_to_objects_are_noted_and_are_no_objects(tmp_path: Path) -> None:
+def test_records_of_referring_stores_are_not_objects(tmp_path: Path) -> None:
     store = FolderObjects(tmp_path)
     store.record_store("one", "sqlite:///one.sqlite")
     store.record_store("two", "sqlite:///two.sqlite")
     store.record_store("two", "sqlite:///two.sqlite")
     assert store.others("one") == ["sqlite:///two.sqlite"]
     assert sorted(store.others("three")) == ["sqlite:///one.sqlite", "sqlite:///two.sqlite"]
-    assert {place.stat().st_mode & 0o777 for place in tmp_path.iterdir()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
     store.record_store("two", "")
     store.record_store("two", "")
     assert store.others("one") == []
     assert FolderObjects(tmp_path).others("two") == ["sqlite:///one.sqlite"]
 
 
-def test_names_that_others_foresee_and_folders_that_others_own_are_not_written_into(tmp_path: Path) -> None:
+def test_predictable_names_and_foreign_folders_are_not_written_to(tmp_path: Path) -> None:
     """Somebody who made a file of the coming name first kept it, and read and altered every document behind the read-back."""
     root = tmp_path / "objects"
     root.mkdir()
@@ -168,11 +166,11 @@ def test_names_that_others_foresee_and_folders_that_others_own_are_not_written_i
     store = FolderObjects(root)
     assert root.stat().st_mode & 0o777 == 0o700
     (put,) = store.put_all([b"one"])
-    place = root / object_key(put.sha256)
-    assert [folder.stat().st_mode & 0o777 for folder in (place, place.parent, place.parent.parent)] == [0o600, 0o700, 0o700]
-    place.chmod(0o666)  # the same bytes in a file that others may write are not an object
+    path = root / object_key(put.sha256)
+    assert [folder.stat().st_mode & 0o777 for folder in (path, path.parent, path.parent.parent)] == [0o600, 0o700, 0o700]
+    path.chmod(0o666)  # the same bytes in a file that others may write are not an object
     assert store.put(iter([b"one"])).created
-    assert place.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (root / "sha256").rename(tmp_path / "aside")

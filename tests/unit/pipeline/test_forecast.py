@@ -16,20 +16,20 @@ from etl.pipeline.forecast import Rehearsed, earlier_runs, endings, forecast
 from etl.runfolder import layout
 from etl.system.locks import only
 from etl.system.progress_note import write_note
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 
 
 def rehearsed(rows: int, factor: float) -> Rehearsed:
-    return Rehearsed(f"run of {rows}", rows, {step: factor * (10 + place) for place, step in enumerate(STEPS)})
+    return Rehearsed(f"run of {rows}", rows, {step: factor * (10 + position) for position, step in enumerate(STEPS)})
 
 
 def test_the_same_size_takes_as_long_as_before() -> None:
     known = forecast(1_000, [rehearsed(1_000, 1.0), rehearsed(1_000, 1.1)])
     assert set(known.steps) == set(STEPS)
     assert known.source == ("run of 1000", "run of 1000")
-    assert known.whole.seconds == pytest.approx(1.05 * sum(10 + place for place in range(7)))
+    assert known.whole.seconds == pytest.approx(1.05 * sum(10 + position for position in range(7)))
     for span in known.steps.values():
         assert span.low <= span.seconds <= span.high
     assert known.whole.low < known.whole.seconds < known.whole.high
@@ -40,7 +40,7 @@ def test_twice_the_rows_take_twice_the_time_but_start_up_does_not_grow() -> None
     assert 1.9 * one < two < 2 * one
 
 
-def test_a_run_that_was_cut_off_says_nothing() -> None:
+def test_an_interrupted_run_is_not_used_for_a_forecast() -> None:
     cut = Rehearsed("cut", 1_000, {"extract": 500.0})
     assert forecast(1_000, [cut]).source == ()
     assert forecast(1_000, [cut, rehearsed(1_000, 1.0)]).source == ("run of 1000",)
@@ -52,7 +52,7 @@ def test_without_an_earlier_run_a_probe_gives_a_wide_band() -> None:
     assert 0 < known.whole.low < known.whole.seconds < known.whole.high
 
 
-def test_plan_forecasts_from_the_runs_beside_its_own(published: Night) -> None:
+def test_plan_forecasts_from_neighbouring_runs(published: Workspace) -> None:
     """The real command: the run that the folder holds is found by name and beside --run; a folder that is not a run is refused."""
     words = [word for option in ("--source", "--tc", "--files") for word in (option, published.stores[option])]
     beside = published.command("plan", *words, "--run", "next", "--output", "json")
@@ -67,7 +67,7 @@ def test_plan_forecasts_from_the_runs_beside_its_own(published: Night) -> None:
         earlier_runs([published.folder / "legacy"], None)
 
 
-def test_runs_on_databases_of_other_kinds_say_nothing_where_one_of_the_same_kinds_is_known() -> None:
+def test_runs_on_the_same_kinds_of_databases_are_preferred() -> None:
     lite, great = (
         replace(rehearsed(1_000, 1.0), kinds=("sqlite", "sqlite")),
         replace(rehearsed(1_000, 3.0), kinds=("postgresql", "postgresql")),
@@ -80,9 +80,9 @@ def test_runs_on_databases_of_other_kinds_say_nothing_where_one_of_the_same_kind
 
 
 @contextmanager
-def held(place: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[None]:
     """The lock, held by a process at work."""
-    descriptor = only(place)
+    descriptor = only(path)
     assert descriptor is not None
     try:
         yield
@@ -98,7 +98,7 @@ def working(step: str, seconds: float, what: str | None = None, done: int = 0, t
     return {"step": step, "since": since, "what": what or step, "done": done, "total": total, "unit": "rows"}
 
 
-def test_a_step_at_work_ends_when_the_earlier_runs_let_expect_and_so_does_the_run() -> None:
+def test_the_running_step_and_the_run_are_forecast_from_earlier_runs() -> None:
     """rehearsed(1_000, 1.0): extract 10 s, split 11, ... report 16. Half of split is over."""
     earlier = [rehearsed(1_000, 1.0)]
     found = endings(working("split", 5.5), ["extract"], 1_000, earlier, NOW, ("", ""))
@@ -137,7 +137,7 @@ def test_without_earlier_runs_only_progress_that_counts_the_whole_step_says_when
         assert endings(at_work, [], 1_000, [], NOW, ("", "")).step is None
 
 
-def test_status_says_when_the_step_at_work_and_the_run_will_end(published: Night) -> None:
+def test_status_says_when_the_step_at_work_and_the_run_will_end(published: Workspace) -> None:
     """The real command, beside a run that holds the lock; after it nothing is at work."""
     shutil.copytree(published.run, published.folder / "rehearsal-1")
     since = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="seconds")

@@ -24,7 +24,7 @@ def _best(gains: list[list[int]]) -> int:
     )
 
 
-def test_what_one_row_needs_is_not_taken_by_another_that_has_a_choice() -> None:
+def test_a_row_with_one_option_gets_it_before_rows_with_several() -> None:
     assert assigned([[9.0, 8.0], [8.0, 1.0]]) == {0: 1, 1: 0}
 
 

@@ -173,7 +173,9 @@ def _verified(form: Form, words: dict[str, Any], column: Column, raws: list[str 
 
 
 @pytest.mark.parametrize(("name", "form", "words", "declared", "cells"), CASES, ids=[case[0] for case in CASES])
-def test_both_sides_make_the_same_of_every_cell(name: str, form: Form, words: dict[str, Any], declared: str, cells: dict[Any, Any]) -> None:
+def test_loader_and_verifier_convert_every_cell_alike(
+    name: str, form: Form, words: dict[str, Any], declared: str, cells: dict[Any, Any]
+) -> None:
     column = Column("c", declared, False, None)
     raws: list[str | None] = [*cells, None]
     expected = [*cells.values(), None]
@@ -194,7 +196,7 @@ def test_numbers_are_the_digits_of_the_digest_with_the_mark_as_last_part() -> No
     assert again == found.series[0]
 
 
-def test_E8_only_the_text_itself_is_made_of_what_is_not_valid_text() -> None:
+def test_E8_invalid_text_is_accepted_only_as_plain_text() -> None:
     batch = Typed({"C": pl.Series("C", ["a\ufffd "])}, np.zeros(1, np.uint8), texts=[InvalidText(0, "C", b"a\xff ")])
     cells = [cells_of(batch, "C", "T.C", "text", frozenset())]
     column = Column("c", "TEXT", False, None)
@@ -207,7 +209,7 @@ def test_E8_only_the_text_itself_is_made_of_what_is_not_valid_text() -> None:
     assert isinstance(made_again(Recipe("join", ("C",)), [Text(b"a\xff ")]), Unfit)
 
 
-def test_bytes_come_out_of_texts_white_space_ignored() -> None:
+def test_bytes_are_decoded_from_text_ignoring_white_space() -> None:
     text = base64.b64encode(b"\0\1").decode()
     for form, raw in (("base64", f" {text}\n"), ("hex", "00 01")):
         assert made_again(Recipe("bytes", ("C",), {"form": form}), [Text(raw.encode())]) == b"\0\1"
@@ -230,7 +232,7 @@ def test_bytes_come_out_of_texts_white_space_ignored() -> None:
         "Asia/Kathmandu",
     ],
 )
-def test_a_wall_clock_is_the_moment_that_the_zone_says_on_every_quarter_of_an_hour(zone: str) -> None:
+def test_wall_clock_times_convert_by_the_zone_at_every_quarter_of_an_hour(zone: str) -> None:
     """Whole days are looked up at once: around a change of the clocks, a day that was skipped included, each moment has to be right."""
     known, start = ZoneInfo(zone), datetime(2007, 1, 1)
     clocks = [start + timedelta(minutes=15 * number) for number in range(5 * 366 * 96)]
@@ -240,7 +242,7 @@ def test_a_wall_clock_is_the_moment_that_the_zone_says_on_every_quarter_of_an_ho
     assert found == [clock - offset for clock, offset in zip(clocks, offsets, strict=True)]
 
 
-def test_what_the_parser_reads_at_once_is_what_the_parts_say() -> None:
+def test_the_fast_parser_equals_the_parser_by_parts() -> None:
     texts = pl.Series(
         [
             "06/14/2019 12:00:00 AM",

@@ -19,7 +19,7 @@ def _table(rows: int, **columns: dict[str, Any]) -> dict[str, Any]:
     return {"rows": rows, "view": False, "columns": columns, "keys": keys, "key_of_several": []}
 
 
-def test_a_reference_tells_which_of_two_like_tables_is_meant() -> None:
+def test_a_reference_decides_between_two_similar_tables() -> None:
     """`message_thread` and `trade_organization` stand here with the same key and times; only one of them is named by messages."""
     message = _table(
         90,

@@ -1,4 +1,4 @@
-"""Who imports whom: one direction, the verifier a stranger to the loader, heavy libraries late and in one place."""
+"""Imports have one direction, the verifier is independent of the loader, and heavy libraries are imported late by one module."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from etl.runfolder import layout
-from tests.support.command import Night
+from tests.support.command import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]
 OURS = ("cli", "etl", "mappings", "checks", "sample_data")
-MODULES = [ROOT / "cli.py", *sorted(place for folder in OURS[1:] for place in (ROOT / folder).rglob("*.py"))]
+MODULES = [ROOT / "cli.py", *sorted(path for folder in OURS[1:] for path in (ROOT / folder).rglob("*.py"))]
 # Which package may import which, from the command line down. A new import that this table does not allow belongs elsewhere, or is a decision.
 # `mappings` and `sample_data` are data with their readers; etl.errors is everybody's.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.placement",
         "etl.databases",
         "etl.present",
-        "etl.places",
+        "etl.path_overlap",
         "etl.options",
         "etl.objects",
         "etl.runfolder",
@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.placement",
         "etl.databases",
         "etl.present",
-        "etl.places",
+        "etl.path_overlap",
         "etl.options",
         "etl.objects",
         "etl.runfolder",
@@ -80,8 +80,17 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mappings",
     },
     "etl.holding": {"etl.runfolder", "mappings"},
-    "etl.evidence": {"etl.databases", "etl.places", "etl.options", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
-    "etl.places": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder"},  # it compares where all of them lie
+    "etl.evidence": {
+        "etl.databases",
+        "etl.path_overlap",
+        "etl.options",
+        "etl.objects",
+        "etl.runfolder",
+        "etl.domain",
+        "etl.system",
+        "mappings",
+    },
+    "etl.path_overlap": {"etl.databases", "etl.options", "etl.objects", "etl.runfolder"},  # it compares where all of them lie
     "etl.rules": {"etl.placement", "etl.domain", "mappings"},
     "etl.placement": {"etl.runfolder", "etl.domain", "mappings"},
     "etl.present": {"etl.databases", "etl.objects", "etl.domain", "etl.system", "mappings"},
@@ -113,20 +122,20 @@ HEAVY = {
 
 
 @cache
-def imported(place: Path) -> frozenset[str]:
+def imported(path: Path) -> frozenset[str]:
     """The names of the modules that a file imports, also inside of functions, and of what it takes from them."""
     found = set()
-    for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{place.name}: imports are absolute"
+            assert node.level == 0, f"{path.name}: imports are absolute"
             found |= {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(found)
 
 
-def shown(place: Path) -> str:
-    return place.relative_to(ROOT).as_posix()
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
 
 
 def who_imports(*names: str, among: str = "") -> set[str]:
@@ -145,17 +154,17 @@ def arrows() -> dict[str, set[str]]:
     """By module, our modules that it imports."""
     names = {shown(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): p for p in MODULES}
     found = {}
-    for name, place in names.items():
-        given = {one for one in imported(place) if one in names}
+    for name, path in names.items():
+        given = {one for one in imported(path) if one in names}
         # `from package import module` names the package as well: it is an import of the package where something of it is taken.
-        taken = {one for one in given if not any(other.startswith(f"{one}.") for other in given) or _takes_own(place, one)}
+        taken = {one for one in given if not any(other.startswith(f"{one}.") for other in given) or _takes_own(path, one)}
         found[name] = taken - {name}
     return found
 
 
-def _takes_own(place: Path, package: str) -> bool:
+def _takes_own(path: Path, package: str) -> bool:
     """Whether the file takes something of the package's own __init__, not only modules below it."""
-    for node in ast.walk(ast.parse(place.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == package:
             below = ROOT / package.replace(".", "/")
             if any(not (below / f"{alias.name}.py").exists() and not (below / alias.name).is_dir() for alias in node.names):
@@ -176,7 +185,7 @@ def test_a_package_imports_only_what_the_table_allows() -> None:
     assert {room(name) for name in arrows()} - MAY_IMPORT.keys() <= {"etl", "etl.errors"}, "a package without a line in MAY_IMPORT"
 
 
-def test_the_table_goes_one_way_and_no_module_imports_itself_by_a_detour() -> None:
+def test_the_import_table_has_no_cycle_and_no_module_imports_itself_indirectly() -> None:
     order = list(MAY_IMPORT)
     upward = {(name, other) for name, others in MAY_IMPORT.items() for other in others if order.index(other) < order.index(name)}
     assert upward == set(), "MAY_IMPORT goes from the top down"
@@ -196,7 +205,7 @@ def test_the_direction_is_command_line_steps_mappings_and_checks() -> None:
     assert who_imports("checks", "etl.pipeline", among="sample_data/") == set()
 
 
-def test_checks_know_nothing_of_steps_and_stores() -> None:
+def test_checks_do_not_import_steps_or_stores() -> None:
     steps = [f"etl.{name}" for name in ("pipeline", "load", "extract", "transform", "databases", "objects", "reconcile", "report")]
     assert who_imports(*steps, "sample_data", among="checks/") == set()
 
@@ -220,19 +229,19 @@ def test_no_check_calls_what_it_checks() -> None:
 
 def test_the_verifier_shares_with_the_loader_only_the_errors() -> None:
     """What both had from one place could be wrong in both."""
-    for place in MODULES:
-        if shown(place).startswith("etl/reconcile/"):
-            ours = {name for name in imported(place) if name.split(".")[0] in OURS and not name.startswith("etl.reconcile")}
-            assert ours <= {"etl", "etl.errors", "etl.errors.MigrationError"}, shown(place)
+    for path in MODULES:
+        if shown(path).startswith("etl/reconcile/"):
+            ours = {name for name in imported(path) if name.split(".")[0] in OURS and not name.startswith("etl.reconcile")}
+            assert ours <= {"etl", "etl.errors", "etl.errors.MigrationError"}, shown(path)
 
 
-def test_the_verifier_brings_no_loading_module_with_it() -> None:
+def test_importing_the_verifier_imports_no_loading_module() -> None:
     script = "import sys, etl.reconcile, etl.reconcile.selftest; print(*sorted(name for name in sys.modules if name.split('.')[0] in %r))"
     done = subprocess.run([sys.executable, "-c", script % (OURS,)], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name for name in done.stdout.split() if not name.startswith("etl.reconcile")} == {"etl", "etl.errors"}
 
 
-def test_the_report_reads_what_the_steps_left_and_does_none_of_them() -> None:
+def test_the_report_imports_no_step() -> None:
     steps = [f"etl.{name}" for name in ("pipeline", "extract", "transform", "load", "objects")]
     assert who_imports(*steps, "checks", among="etl/report/") == set()
 
@@ -244,19 +253,19 @@ def test_only_the_checks_import(library: str) -> None:
     assert {name.split("/")[0] for name in users} == {"checks"}
 
 
-def test_steps_meet_databases_only_through_their_modules() -> None:
+def test_steps_use_databases_only_through_their_package() -> None:
     outside = {name for name in who_imports(*DRIVERS, among="etl/") if not name.startswith(("etl/databases/", "etl/reconcile/"))}
     # SQLite's version, what its result codes mean, and the explorer's own index.
     assert outside == {"etl/report/facts.py", "etl/commands/command_result.py", "etl/explore/index.py"}
     assert "sqlite3.sqlite_version" in (ROOT / "etl/report/facts.py").read_text(encoding="utf-8")
 
 
-def test_a_database_module_knows_no_other_kind() -> None:
+def test_a_database_module_imports_no_other_kind() -> None:
     for kind, others in (("sqlite", ("psycopg", "pgpq", "adbc_driver_postgresql")), ("postgresql", ("sqlite3", "adbc_driver_sqlite"))):
         assert who_imports(*others, among=f"etl/databases/{kind}") == set()
 
 
-def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alone(cast: Night) -> None:
+def test_boto3_is_imported_by_one_module_of_each_side(cast: Workspace) -> None:
     assert who_imports("boto3", "botocore") == {"etl/objects/s3.py", "etl/objects/s3_failures.py", "etl/reconcile/objects/bucket.py"}
     assert who_imports("etl.objects.s3") == {"etl/objects/registry.py"}
     assert who_imports("etl.reconcile.objects.bucket") == {"etl/reconcile/objects/store.py"}
@@ -267,9 +276,9 @@ def test_a_bucket_is_asked_by_one_module_of_each_side_and_boto3_comes_for_it_alo
     assert {name.split(".")[0] for name in done.stdout.split()} & {"boto3", "botocore"} == set()
 
 
-def _names_in_a_run_folder(place: Path) -> list[str]:
+def _names_in_a_run_folder(path: Path) -> list[str]:
     """What the module says that is a path in a run's folder, or begins or continues one: texts, not docstrings, and parts of paths."""
-    tree = ast.parse(place.read_text(encoding="utf-8"))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     sentences = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     found = []
     for node in ast.walk(tree):
@@ -298,24 +307,24 @@ def test_every_path_of_a_runs_folder_is_in_one_module() -> None:
     assert outside == {"etl/explore/app.py": ["report/report.css"]}, "name it in etl/runfolder/layout.py"
 
 
-def test_no_module_is_a_drawer_for_everything() -> None:
+def test_no_module_is_called_utils_or_manager() -> None:
     assert [shown(p) for p in MODULES if p.stem in ("utils", "util", "helpers", "helper", "common", "misc", "manager", "base")] == []
 
 
 def test_nothing_evaluates_or_unpickles_and_no_shell_is_started() -> None:
     called = {
-        (shown(place), node.func.id)
-        for place in MODULES
-        for node in ast.walk(ast.parse(place.read_text(encoding="utf-8")))
+        (shown(path), node.func.id)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    assert {(place, name) for place, name in called if name in ("eval", "exec", "__import__")} == set()
+    assert {(path, name) for path, name in called if name in ("eval", "exec", "__import__")} == set()
     assert who_imports("pickle", "marshal", "shelve", "yaml") == set()
     assert who_imports("subprocess") == {"etl/system/notices.py"}  # the words of --notify, which the operator gave
     assert "shell" not in (ROOT / "etl/system/notices.py").read_text(encoding="utf-8").replace("never a shell", "")
 
 
-def test_saying_hello_imports_nothing_heavy() -> None:
+def test_the_command_line_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-X", "importtime", "-m", "cli", "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
     names = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "click" in names
@@ -335,7 +344,7 @@ def test_saying_hello_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize("words", [("status", "--run", "nowhere"), ("evidence", "verify", "--bundle", "x", "--public-key", "y"), ("plan",)])
-def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ...], tmp_path: Path) -> None:
+def test_only_the_checks_import_great_expectations(words: tuple[str, ...], tmp_path: Path) -> None:
     script = f"import sys; sys.argv[1:] = {list(words)!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2)
@@ -345,7 +354,7 @@ def test_only_the_checks_bring_great_expectations_with_them(words: tuple[str, ..
 @pytest.mark.parametrize(
     "words", [("status",), ("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example")]
 )
-def test_a_look_up_brings_nothing_heavy(words: tuple[str, ...], cast: Night) -> None:
+def test_a_look_up_imports_nothing_heavy(words: tuple[str, ...], cast: Workspace) -> None:
     """Their imports alone would take longer than the fifth of a second in which a look-up has to answer."""
     script = f"import sys; sys.argv[1:] = {[*words, '--run', 'run']!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)

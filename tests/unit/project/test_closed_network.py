@@ -56,7 +56,7 @@ def cut_off() -> list[str]:
     return words if allowed else []
 
 
-def test_what_the_page_fetches_installs_and_runs_without_a_network(tmp_path: Path) -> None:
+def test_the_documented_download_installs_and_runs_without_a_network(tmp_path: Path) -> None:
     """As the page says, in a network without a way out (where the system allows that); a wheel that was exchanged is refused."""
     copy = plain_copy(tmp_path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PORTAL_MIGRATE", "VIRTUAL_ENV"))}
@@ -89,7 +89,7 @@ def test_what_the_page_fetches_installs_and_runs_without_a_network(tmp_path: Pat
     assert check.returncode != 0
 
 
-def test_a_migration_asks_nobody_on_any_network(tmp_path: Path) -> None:
+def test_a_migration_opens_no_network_connection(tmp_path: Path) -> None:
     """Every process of `demo` and of a rehearsal with workers: what is looked up or connected to beyond this machine is written down. Nothing is."""
     (tmp_path / "sitecustomize.py").write_text(_REFUSES)
     asked = tmp_path / "asked"

@@ -63,13 +63,13 @@ def test_every_locked_package_has_hashes(lock: str) -> None:
 
 
 @both_locks
-def test_a_lock_names_no_host_and_no_place(lock: str) -> None:
+def test_a_lock_file_names_no_host_and_no_path(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     assert re.findall(r"://|--(?:index|extra|find|trusted)\S*|(?<![\w.])/[a-z]\S*", text) == []
 
 
 @both_locks
-def test_a_lock_is_in_step_with_pyproject(lock: str) -> None:
+def test_lock_files_match_pyproject(lock: str) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     locked = pins(text)
     for requirement in map(Requirement, DIRECT[lock]):
@@ -138,7 +138,7 @@ def test_what_is_shipped_imports_only_what_it_requires() -> None:
 
 def test_tests_import_only_what_development_requires() -> None:
     elsewhere = "dlt_way.py"  # a contender of the benchmark, started by another environment's Python
-    names = imported(place for place in (ROOT / "tests").rglob("*.py") if place.name != elsewhere)
+    names = imported(path for path in (ROOT / "tests").rglob("*.py") if path.name != elsewhere)
     assert undeclared(names, [*RUNTIME, *EXTRAS["dev"], *EXTRAS["cluster"], *EXTRAS["explore"]]) == {}
 
 
@@ -148,7 +148,7 @@ def test_every_runtime_requirement_is_used() -> None:
     assert {canonicalize_name(Requirement(line).name) for line in RUNTIME} - used - indirect == set()
 
 
-def test_nobody_else_owns_our_names() -> None:
+def test_no_other_distribution_owns_our_package_names() -> None:
     owners = packages_distributions()
     for name in ("cli", *(package for package in PACKAGES if "." not in package)):
         assert {canonicalize_name(owner) for owner in owners.get(name, [])} <= {NAME}, name
@@ -158,8 +158,8 @@ def test_every_action_of_a_workflow_is_pinned_by_its_commit() -> None:
     """A tag can be moved to other code; the version stands beside the commit, for people and for tools that raise both."""
     found = [
         (file.name, line.strip())
-        for place in (ROOT / ".github", ROOT / "runbooks", ROOT / ".ci")
-        for file in sorted(place.rglob("*"))
+        for path in (ROOT / ".github", ROOT / "runbooks", ROOT / ".ci")
+        for file in sorted(path.rglob("*"))
         if file.is_file()
         for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
         if re.match(r"\s*(- )?[\"']?uses[\"']?\s*:", line)
@@ -211,9 +211,9 @@ def test_the_readmes_first_command_works_and_the_wheel_needs_no_sources(tmp_path
     assert re.search(
         r"^Published and equal\. Full report: \S*demo/run/report/report\.html$", first.stdout.replace("\n/", " /"), re.MULTILINE
     )
-    for place in copy.iterdir():
-        if place.name != ".venv":
-            shutil.rmtree(place) if place.is_dir() else place.unlink()
+    for path in copy.iterdir():
+        if path.name != ".venv":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     program = copy / ".venv" / "bin" / "portal-migrate"
@@ -243,7 +243,7 @@ HEAVY = {
 }
 
 
-def test_help_comes_at_once() -> None:
+def test_help_is_printed_within_half_a_second() -> None:
     """Under 0.3 seconds where nothing else runs: measured as processor time, the best of five."""
     times = []
     for _ in range(5):

@@ -14,7 +14,7 @@ from etl.errors import MigrationError, Refused
 from etl.report.company import as_files, companies, company, write_companies
 from etl.report.company_letter import LetterHead, actions, as_letter_html, as_letter_markdown, earlier_letters
 from mappings.letters import language_for, read_letters
-from tests.unit.report.test_report import MAPPINGS, cast
+from tests.unit.report.cast_run import MAPPINGS, cast
 
 TEXTS = read_letters(MAPPINGS.home)
 ENGLISH, SPANISH = TEXTS["en"], TEXTS["es"]
@@ -64,7 +64,7 @@ def test_people_see_what_the_picker_of_the_new_store_shows(urls, store):
     assert {profile: numbers for profile, numbers in shown.items() if numbers} == picker
 
 
-def test_one_page_is_the_same_alone_and_among_all(urls):
+def test_a_company_page_is_the_same_alone_and_among_all(urls):
     every = {page["profile"]["id"]: page for page in companies(urls[0], MAPPINGS)}
     for profile, page in every.items():
         assert company(urls[0], None, profile, MAPPINGS) == page
@@ -78,14 +78,14 @@ def test_every_profile_of_the_old_portal_has_a_page(urls):
     assert {page["profile"]["id"] for page in companies(urls[0], MAPPINGS)} == old
 
 
-def test_counts_leave_out_what_only_cbp_sees(urls, store):
+def test_counts_exclude_internal_rows(urls, store):
     internal = store.execute("SELECT count(*) FROM document WHERE library_cd = 'INTERNAL' AND account_id IS NOT NULL").fetchone()[0]
     total = store.execute("SELECT count(*) FROM document WHERE account_id IS NOT NULL").fetchone()[0]
     assert internal
     assert sum(account["counts"]["documents"] for page in companies(urls[0], MAPPINGS) for account in page["accounts"]) == total - internal
 
 
-def test_a_page_names_nobody_else(urls, store):
+def test_a_page_names_no_other_company(urls, store):
     own = {}
     whole = "trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, ''))"
     query = f"SELECT a.legacy_profile_id, c.email, c.last_name, c.full_name, {whole}, l.email_display FROM account_contact c"
@@ -101,7 +101,7 @@ def test_a_page_names_nobody_else(urls, store):
         assert not re.search(r"[0-9]{3}-[0-9]{2}-[0-9]{4}", text)
 
 
-def test_a_profile_without_entity_says_that_it_is_held(urls):
+def test_the_page_of_a_profile_without_entity_says_that_it_is_held(urls):
     page = company(*urls, 4)
     assert page["held"]["reason"] == "PROFILE_WITHOUT_ENTITY"
     assert page["accounts"] == []
@@ -130,7 +130,7 @@ def test_what_to_do_names_the_document_the_person_and_the_identifier(urls, store
     assert {entry["code"] for page in companies(urls[0], MAPPINGS) for entry in page["todo"]} <= ENGLISH.sections["todo"].keys()
 
 
-def test_a_company_whose_account_nobody_can_open_is_told_so(urls, store):
+def test_the_letter_of_a_company_without_an_opener_says_so(urls, store):
     """The one fact that stops a partner on the first day."""
     usable = "l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE')"
     query = f"""SELECT a.legacy_profile_id, a.account_number FROM entity_account a WHERE a.trade_visible AND NOT EXISTS
@@ -146,7 +146,7 @@ def test_a_company_whose_account_nobody_can_open_is_told_so(urls, store):
     assert {profile: numbers for profile, numbers in told.items() if numbers} == closed
 
 
-def test_rows_that_are_loaded_as_well_are_not_set_aside(urls):
+def test_rows_that_are_loaded_and_held_are_not_listed_as_held(urls):
     page = company(*urls, 38)
     assert "company_profile" not in page["set_aside"]
     assert "X2" in {entry["code"] for entry in page["todo"]}
@@ -178,7 +178,7 @@ def test_the_language_follows_the_country_of_the_mailing_address(urls):
     page = company(*urls, 2)
     letter = as_letter_html(page, SPANISH, HEAD)
     assert '<html lang="es">' in letter
-    assert "Qué hacer ahora" in letter
+    assert "Acciones que debe realizar" in letter
     assert "What to do now" not in letter
 
 
@@ -196,7 +196,7 @@ def test_an_unknown_profile_is_refused(urls):
         company(*urls, 999999)
 
 
-def test_letters_are_for_nobody_elses_eyes(urls, tmp_path):
+def test_letters_are_private_files(urls, tmp_path):
     written = write_companies(urls[0], tmp_path / "letters")
     assert len(written) == 2 * len(list(companies(urls[0], MAPPINGS)))
     assert stat.S_IMODE((tmp_path / "letters" / "letters.json").stat().st_mode) == 0o600

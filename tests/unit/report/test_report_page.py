@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 from etl.report import write_report
 from etl.runfolder.folder import open_locked
 from tests.support.accessibility import barriers, barriers_everywhere
-from tests.unit.report.test_report import HOSTILE, MAPPINGS, cast, copy_of, hostile
+from tests.unit.report.cast_run import HOSTILE, MAPPINGS, cast, copy_of, hostile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
@@ -42,12 +42,12 @@ def browser(chromium):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The URL of a report with hostile names in it."""
-    place = tmp_path_factory.mktemp("page")
-    copy_of(cast().run, place / "run")
-    with open_locked(place / "run") as folder:
+    folder_of_page = tmp_path_factory.mktemp("page")
+    copy_of(cast().run, folder_of_page / "run")
+    with open_locked(folder_of_page / "run") as folder:
         hostile(folder)
         write_report(folder, MAPPINGS)
-    return (place / "run" / "report" / "report.html").as_uri()
+    return (folder_of_page / "run" / "report" / "report.html").as_uri()
 
 
 def test_no_request_leaves_the_page_and_nothing_is_refused(browser, page):
@@ -83,7 +83,7 @@ def test_search_hides_the_other_rows_and_says_how_many(browser, page):
     assert found["told"].startswith(f"{found['shown']} of ")
 
 
-def test_sorting_knows_numbers_and_says_its_direction(browser, page):
+def test_numbers_are_sorted_as_numbers_and_the_direction_is_announced(browser, page):
     browser.goto(page)
     found = browser.evaluate("""(() => {
       const block = document.getElementById("held-list").closest("[data-list]");
@@ -108,7 +108,7 @@ def test_a_separator_of_thousands_does_not_end_a_number_and_a_printed_head_is_te
     found = browser.evaluate("""(() => {
       const block = document.getElementById("all-checks").closest("[data-list]");
       const cells = Array.from(block.querySelectorAll("tbody tr"), (row) => row.cells[4]);
-      ["52,771", "999"].forEach((text, place) => { cells[place].textContent = text; });
+      ["52,771", "999"].forEach((text, index) => { cells[index].textContent = text; });
       const button = block.querySelectorAll("th")[4].querySelector("button");
       button.click(); button.click();
       return Array.from(block.querySelectorAll("tbody tr"), (row) => row.cells[4].textContent);
@@ -127,7 +127,7 @@ def test_a_separator_of_thousands_does_not_end_a_number_and_a_printed_head_is_te
     assert all(text and shown == "none" for text, shown in heads)
 
 
-def test_it_reads_without_script_and_offers_no_dead_controls(chromium, page):
+def test_the_page_works_without_script_and_hides_unusable_controls(chromium, page):
     plain = chromium.new_page(java_script_enabled=False)
     plain.goto(page)
     assert plain.locator("th button").count() == 0
@@ -179,7 +179,7 @@ STRUCTURE = """(() => {
     level = now;
   }
   const ids = Array.from(document.querySelectorAll("[id]"), (node) => node.id);
-  ids.forEach((id, place) => { if (ids.indexOf(id) !== place) bad.push("id twice: " + id); });
+  ids.forEach((id, index) => { if (ids.indexOf(id) !== index) bad.push("id twice: " + id); });
   for (const link of document.querySelectorAll("a[href^='#']")) if (!document.getElementById(link.getAttribute("href").slice(1))) say("leads nowhere", link);
   for (const node of document.querySelectorAll("[aria-labelledby]"))
     for (const id of node.getAttribute("aria-labelledby").split(" ")) if (!document.getElementById(id)) say("label missing", node);
@@ -190,7 +190,7 @@ STRUCTURE = """(() => {
 })()"""
 
 
-def test_a_screen_reader_finds_its_way(browser, page):
+def test_a_screen_reader_can_navigate(browser, page):
     browser.goto(page)
     assert browser.evaluate(STRUCTURE) == []
 
@@ -218,7 +218,7 @@ def test_on_a_narrow_screen_the_picture_is_a_list_of_bars_that_is_seen_whole(bro
     assert (seen[1280]["picture"], seen[1280]["bars"]) == (True, 0)
 
 
-def test_it_prints(browser, page):
+def test_the_page_prints_completely(browser, page):
     browser.goto(page)
     browser.emulate_media(media="print")
     browser.set_viewport_size({"width": 718, "height": 1040})  # A4 within its margins
@@ -251,7 +251,7 @@ def test_every_printed_page_has_its_headings_and_its_number_and_a_list_is_cut(br
     assert max(left) == 50
 
 
-def test_axe_finds_nothing_and_finds_what_is_there(browser, page):
+def test_axe_reports_no_violation_and_detects_a_planted_one(browser, page):
     assert barriers_everywhere(browser, page) == {}
     browser.set_content("<html lang=en><title>t</title><main><h1>t</h1><img src=x><p>a</p><input></main></html>")
     assert [found.split(" ")[0] for found in barriers(browser)] == ["image-alt", "label"]

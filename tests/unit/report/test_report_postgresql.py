@@ -11,7 +11,7 @@ from etl.report.company import companies
 from etl.report.facts import facts
 from etl.report.recheck import queries
 from etl.runfolder.folder import open_locked
-from tests.unit.report.test_report import FREEZE, MAPPINGS, cast, copy_of
+from tests.unit.report.cast_run import FREEZE, MAPPINGS, cast, copy_of
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_company_pages_are_the_same(store):
     assert list(companies(store[0], MAPPINGS)) == list(companies(lite, MAPPINGS))
 
 
-def test_statements_give_the_same_answers(store):
+def test_recount_statements_give_the_same_results(store):
     psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
     asked = [query for query in queries(store[1], MAPPINGS) if query.where == "new store"]
     with psycopg.connect(store[0]) as great, sqlite3.connect(cast().folder / "portal3.sqlite") as lite:

@@ -33,18 +33,18 @@ from mappings.errors import MappingError
 from mappings.personal import NONE, read_personal
 from mappings.read import HOME, read_mappings
 from tests.docs.handbook import ROOT, every_command
-from tests.unit.report.test_report import MAPPINGS, cast, copy_of, hostile, reconciled
+from tests.unit.report.cast_run import MAPPINGS, cast, copy_of, hostile, reconciled
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """The report's folder of the cast, with hostile names in it."""
-    place = tmp_path_factory.mktemp("tables") / "run"
-    copy_of(cast().run, place)
-    with open_locked(place) as folder:
+    path = tmp_path_factory.mktemp("tables") / "run"
+    copy_of(cast().run, path)
+    with open_locked(path) as folder:
         hostile(folder)
         write_report(folder, MAPPINGS)
-    return place / "report"
+    return path / "report"
 
 
 @pytest.fixture
@@ -58,17 +58,17 @@ def store(name="portal3"):
     return closing(sqlite3.connect(cast().folder / f"{name}.sqlite"))
 
 
-def read(place: Path) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(place.read_bytes().decode("utf-8-sig"))))
+def read(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"))))
 
 
 def test_every_column_of_every_list_of_the_report_is_described_in_its_order(written):
     described = {one.file: list(one.columns) for one in csv_files() if one.command == "report"}
-    assert described == {place.name: read(place)[0] for place in written.glob("*.csv")}
+    assert described == {path.name: read(path)[0] for path in written.glob("*.csv")}
     assert read(written / "columns.csv")[1:] == [
         [one.file, one.command, one.line, *pair] for one in csv_files() for pair in one.columns.items()
     ]
-    assert {place.name for place in written.iterdir()} == {*FILES, "columns.csv", "report.html"}
+    assert {path.name for path in written.iterdir()} == {*FILES, "columns.csv", "report.html"}
 
 
 def test_companies_tie_with_sql_with_their_subjects_and_with_the_other_lists(folder):
@@ -150,12 +150,12 @@ def test_each_tables_keys_in_the_old_portal_are_those_loaded_or_held(folder):
 
 
 def test_a_table_without_rows_counts_nothing(folder):
-    for step, place in (
+    for step, path in (
         ("extract", layout.extracted("P2", "entity_identifier")),
         ("split", layout.made("split", "account_identifier")),
         ("reattach", layout.made("reattach", "profile_response")),
     ):
-        folder.steps[step].files[:] = [file for file in folder.steps[step].files if not file.path.startswith(place)]
+        folder.steps[step].files[:] = [file for file in folder.steps[step].files if not file.path.startswith(path)]
     counted = decided(folder, MAPPINGS)
     assert {rule: counted[rule] for rule in ("H1", "H2", "H4", "H6", "E2", "E3", "E7")} == dict.fromkeys(
         ("H1", "H2", "H4", "H6", "E2", "E3", "E7"), 0
@@ -182,10 +182,10 @@ def test_a_number_is_a_link_that_shows_its_rows(folder):
 def test_the_workbook_has_every_list_and_no_formula(written, folder):
     book = openpyxl.load_workbook(written / "report.xlsx")
     assert book.sheetnames[:3] == ["summary", "source_rows", "new_store"]
-    for place in written.glob("*.csv"):
-        sheet, lines = book[place.stem], read(place)
+    for path in written.glob("*.csv"):
+        sheet, lines = book[path.stem], read(path)
         assert [cell.value for cell in sheet[1]] == lines[0]
-        assert sheet.max_row == len(lines), place.name
+        assert sheet.max_row == len(lines), path.name
     assert {cell.data_type for sheet in book for row in sheet.iter_rows() for cell in row} <= {"s", "n", "b"}
     assert all(cell.hyperlink is None for sheet in book for row in sheet.iter_rows() for cell in row)
     totals = {
@@ -200,10 +200,10 @@ def test_the_workbook_has_every_list_and_no_formula(written, folder):
     assert f"held: the first {SHEET_ROWS:,} of {SHEET_ROWS + 1:,} lines; held.csv has them all" in {
         row[1].value for row in cut["summary"].iter_rows()
     }
-    assert set(tables(report, lists(folder, MAPPINGS), MAPPINGS)) == {place.stem for place in written.glob("*.csv")}
+    assert set(tables(report, lists(folder, MAPPINGS), MAPPINGS)) == {path.stem for path in written.glob("*.csv")}
 
 
-def test_a_control_is_shown_where_it_says(written):
+def test_a_control_is_shown_where_it_is_documented(written):
     commands = {name for name, _ in every_command()}
     sections = set(SECTIONS)
     page = (written / "report.html").read_text(encoding="utf-8")
@@ -221,7 +221,7 @@ def test_a_control_is_shown_where_it_says(written):
     assert len({one.control for one in controls()}) == len(controls())
 
 
-def test_personal_data_is_decided_for_every_column_and_where_it_goes_is_what_the_mappings_say(tmp_path):
+def test_every_column_has_a_decision_about_personal_data_and_its_targets_follow_the_mappings(tmp_path):
     kinds = read_personal(MAPPINGS)
     where = {f"{one.portal}.{one.table}.{one.column}": one for kind in kinds for one in kind.columns}
     assert where["P2.portal_user.user_name"].becomes == ("login.email_key", "login.email_display", "login_alias.email_as_typed")

@@ -1,11 +1,11 @@
-"""Chapter A of the rule book: which entities become accounts, under which number, type and name. `fp7`: number 7 of the fine print."""
+"""Chapter A of the rules: which entities become accounts, under which number, type and name. `fp7`: number 7 of the fine print."""
 
 from pathlib import Path
 
 from tests.support.legacy import TYPES, Legacy
 
 
-def test_A1_a_profile_without_entity_is_held_with_all_that_hangs_on_it_and_its_user_still_gets_a_login(tmp_path: Path) -> None:
+def test_A1_a_profile_without_entity_is_held_with_its_dependents_and_its_user_still_gets_a_login(tmp_path: Path) -> None:
     world = (
         Legacy().profile(1).user(5, user_name="ann@x.example").contact(6, user=5).address(7).svi_setting().document(8, profile=1).content(8)
     )
@@ -71,7 +71,7 @@ def test_A4_a_profile_whose_only_entities_are_held_has_none(tmp_path: Path) -> N
     assert store.held == {"company_profile 1": "PROFILE_WITHOUT_ENTITY", "model_entity 101": "BROKEN_REFERENCE"}
 
 
-def test_A5_a_model_without_entities_is_held_with_all_that_hangs_on_it_beside_a_good_one(tmp_path: Path) -> None:
+def test_A5_a_model_without_entities_is_held_with_its_dependents(tmp_path: Path) -> None:
     store = Legacy().profile(1).model(11).entity(101).model(12).year(3).answer(4).thread(5, model=12).message(6).migrate(tmp_path)
     assert store.held == {
         "security_model 12": "MODEL_WITHOUT_ENTITY",
@@ -221,7 +221,7 @@ def test_A16_fp7_a_duplicate_number_stays_with_the_lowest_entity_id_and_only_los
     assert store.flags("A16") == ["model_entity 102", "model_entity 103"]  # the held 100 did not compete
 
 
-def test_A16_fp20_a_made_number_that_is_anothers_own_gets_X_until_it_is_free(tmp_path: Path) -> None:
+def test_A16_fp20_a_made_number_that_is_taken_gets_X_until_it_is_unique(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(1).entity(2, number="M000000001").entity(3, number="M000000001X").entity(4)
     assert world.migrate(tmp_path).accounts("account_number") == {1: "M000000001XX", 2: "M000000001", 3: "M000000001X", 4: "M000000004"}
 
@@ -236,7 +236,7 @@ def test_A16_fp45_a_made_number_has_nine_digits_at_least_and_the_minus_sign_in_f
     }
 
 
-def test_A16_fp44_a_made_number_that_outgrows_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
+def test_A16_fp44_a_made_number_too_long_for_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
     world = (
         Legacy()
         .profile(1)

@@ -1,4 +1,4 @@
-"""Chapter B of the rule book: one login for each e-mail, every old user under it, access neither widened nor lost."""
+"""Chapter B of the rules: one login for each e-mail, every old user under it, access neither widened nor lost."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def test_B7_fp10_a_removed_primary_contact_keeps_its_indicator_and_does_not_comp
     assert store.flags("B7") == []
 
 
-def test_B8_a_profile_without_a_fit_primary_contact_is_flagged_and_nobody_is_promoted(tmp_path: Path) -> None:
+def test_B8_a_profile_without_a_valid_primary_contact_is_flagged_and_no_contact_is_promoted(tmp_path: Path) -> None:
     world = Legacy().user(5, user_name="no mail")
     _company(world, 1).contact(1, primary_poc="Y", contact_type="CONSULTANT", email="a@x.example")  # a consultant
     _company(world, 2).contact(2, primary_poc="Y", email="ask at the desk")  # neither login nor address
@@ -172,7 +172,7 @@ def test_B12_fp11_the_logins_status_is_the_surviving_users_and_a_held_user_frees
     ]
 
 
-def test_B13_other_states_are_kept_and_every_login_must_be_activated_anew(tmp_path: Path) -> None:
+def test_B13_other_states_are_kept_and_every_login_must_be_activated_again(tmp_path: Path) -> None:
     states = (("LOCKED", "PASSWORD"), ("LOCKED", "IDLE"), ("DISABLED", None), ("DELETED", None), ("ACTIVE", None))
     world = Legacy()
     for number, (status, reason) in enumerate(states, start=1):
@@ -190,7 +190,7 @@ def test_B14_who_never_logged_in_has_no_last_login_and_other_moments_keep_their_
     ]
 
 
-def test_B15_fp12_a_user_name_that_is_no_email_gives_no_login_and_its_contacts_load_without_one(tmp_path: Path) -> None:
+def test_B15_fp12_a_user_name_that_is_not_an_email_gives_no_login_and_its_contacts_load_without_one(tmp_path: Path) -> None:
     names = ("ask for Joe", "a@@x", "a@b@c", "@x.example", "a@", "a b@x.example", "a\u00a0b@x.example", "", "  ", None)
     world = _company(Legacy(), 1)
     for number, name in enumerate(names, start=1):
@@ -205,7 +205,7 @@ def test_B15_fp12_a_user_name_that_is_no_email_gives_no_login_and_its_contacts_l
     assert store.flags("X1") == ["document 2"]  # any other reference to such a user
 
 
-def test_B15_fp1_an_email_has_exactly_one_at_something_on_both_sides_and_no_white_space() -> None:
+def test_B15_fp1_an_email_has_exactly_one_at_sign_text_on_both_sides_and_no_white_space() -> None:
     good = {"a@b": "a@b", " A@B\t": "a@b", "\u2003a@b\u2003": "a@b", "ß@X": "ss@x", "\u200ba@b": "\u200ba@b"}
     bad = (None, "", "a", "@", "a@", "@b", "a@b@c", "a@b c", "a\nb@c", "a@b\u3000c", "a@b\u2028c")
     assert {text: email_key(text) for text in good} == good
@@ -239,10 +239,10 @@ def test_B17_password_hashes_are_never_read_staged_held_or_stored(tmp_path: Path
     )
     assert "password_hash" not in store.holding("portal_user 2")
     assert "password_hash" not in store.holding("portal_user 3")
-    places = [store.path, *(place for place in (*store.run.path.rglob("*"), *store.objects.rglob("*")) if place.is_file())]
-    assert [place for place in places if secret.encode() in place.read_bytes()] == []
+    places = [store.path, *(path for path in (*store.run.path.rglob("*"), *store.objects.rglob("*")) if path.is_file())]
+    assert [path for path in places if secret.encode() in path.read_bytes()] == []
     # Stage files are compressed: nor is there a column of that name.
-    assert [place for place in places if b"password_hash" in place.read_bytes()] == []
+    assert [path for path in places if b"password_hash" in path.read_bytes()] == []
 
 
 def test_B18_a_removed_contact_loads_and_gives_no_access(tmp_path: Path) -> None:

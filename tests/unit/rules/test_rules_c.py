@@ -1,4 +1,4 @@
-"""Chapter C of the rule book: whose documents are whose, which links they keep, and what became of their bytes."""
+"""Chapter C of the rules: the accounts of documents, their links and their content."""
 
 import hashlib
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_C1_without_model_and_good_links_it_is_inherited_by_all_accounts_of_its_
     ]
 
 
-def test_C1_a_public_document_of_nobody_is_one_row_without_account_and_a_linked_one_lies_where_its_link_leads(tmp_path: Path) -> None:
+def test_C1_a_public_document_without_owner_is_one_row_without_account_and_a_linked_one_follows_its_link(tmp_path: Path) -> None:
     world = (
         _two_models()
         .document(1, library="PUBLIC")
@@ -71,7 +71,7 @@ def test_C1_a_document_that_finds_no_account_is_held_for_the_reason_why(tmp_path
     }
 
 
-def test_C1_X1_fp34_a_missing_model_beside_something_usable_is_flagged_and_a_held_one_is_not(tmp_path: Path) -> None:
+def test_C1_X1_fp34_a_missing_model_with_a_usable_owner_is_flagged_and_a_held_one_is_not(tmp_path: Path) -> None:
     world = (
         _two_models()
         .model(13)
@@ -161,7 +161,7 @@ def test_C3_no_document_reaches_a_company_that_did_not_own_it(tmp_path: Path) ->
     assert store.rows("document", "document_id") == ["1@101", "1@102", "1@103", "2@101"]
 
 
-def test_C3_a_held_model_still_says_whose_the_document_is(tmp_path: Path) -> None:
+def test_C3_a_held_model_still_determines_the_documents_owner(tmp_path: Path) -> None:
     store = _two_models().model(13).document(1, model=13).link(1, "RESPONSE", 200).link(1, "RESPONSE", 100).migrate(tmp_path)
     assert store.rows("document", "document_id") == ["1@101"]
     assert store.held["document_link 1|RESPONSE|200"] == "CROSS_PROFILE"
@@ -333,12 +333,12 @@ def test_C11_fp32_the_earlier_version_is_its_copy_in_the_same_account_and_flagge
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 17])
-def test_C11_every_document_of_a_cycle_is_on_it_whatever_its_length_and_nothing_behind_it_is(length: int) -> None:
+def test_C11_cycles_of_any_length_are_found_without_documents_that_lead_to_them(length: int) -> None:
     import numpy as np
 
     from etl.rules.c_documents import on_cycle
 
-    following = np.array([*((place + 1) % length for place in range(length)), 0, length, -1, length + 2])
+    following = np.array([*((position + 1) % length for position in range(length)), 0, length, -1, length + 2])
     assert on_cycle(following).tolist() == [True] * length + [False] * 4
 
 
@@ -362,9 +362,9 @@ def test_C12_hostile_file_names_are_data_verbatim_and_objects_are_named_by_their
         world.document(number, model=11, file_name=name).content(number, name.encode())
     store = world.migrate(tmp_path)
     assert sorted(store.rows("document", "file_name")) == sorted(names)
-    places = {str(place.relative_to(store.objects)) for place in store.objects.rglob("*") if place.is_file()}
+    paths = {str(path.relative_to(store.objects)) for path in store.objects.rglob("*") if path.is_file()}
     assert (
-        places
+        paths
         == {f"sha256/{_sha(name.encode())[:2]}/{_sha(name.encode())}" for name in names}
         == set(store.rows("stored_object", "object_key"))
     )
@@ -394,7 +394,7 @@ def test_C20_a_soft_deleted_document_loads_as_deleted(tmp_path: Path) -> None:
     assert store.rows("document", "document_id", "deleted") == [("1@101", 1), ("2@101", 0), ("3@101", 0)]
 
 
-def test_C1_a_documents_own_columns_are_carried_as_they_are(tmp_path: Path) -> None:
+def test_C1_a_documents_own_columns_load_unchanged(tmp_path: Path) -> None:
     world = (
         _two_models()
         .user(5, user_name="u@x.example")

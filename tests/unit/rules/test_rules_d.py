@@ -1,4 +1,4 @@
-"""Chapter D of the rule book: which accounts a signature covers; the act itself stays one and is never re-dated."""
+"""Chapter D of the rules: which accounts a signature covers; the act is stored once and never re-dated."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_D1_a_signature_is_one_act_and_covers_every_account_of_what_it_was_signe
     ]
 
 
-def test_D1_a_signature_under_an_unknown_version_is_held_and_so_is_one_for_an_entity_that_never_was(tmp_path: Path) -> None:
+def test_D1_a_signature_under_an_unknown_version_or_for_an_unknown_entity_is_held(tmp_path: Path) -> None:
     store = _world().signature(1, agreement_version=99).signature(2, entity=999).migrate(tmp_path)
     assert store.held == {"agreement_signature 1": "BROKEN_REFERENCE", "agreement_signature 2": "BROKEN_REFERENCE"}
 
@@ -64,7 +64,7 @@ def test_D4_fp15_a_signer_whose_contacts_on_the_named_profile_are_consultants_on
     assert world.migrate(tmp_path).flags("D4") == ["agreement_signature 1"]
 
 
-def test_D5_fp33_signed_where_a_voluntary_act_covers_the_account_else_by_status_and_none_is_invented(tmp_path: Path) -> None:
+def test_D5_fp33_an_account_is_signed_if_a_voluntary_act_covers_it_else_by_status_and_no_act_is_invented(tmp_path: Path) -> None:
     statuses = (
         "APPROVED",
         "CERTIFIED",

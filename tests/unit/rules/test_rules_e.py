@@ -1,4 +1,4 @@
-"""Chapter E of the rule book: security profiles and answers, copied word for word."""
+"""Chapter E of the rules: security profiles and answers, copied word for word."""
 
 import hashlib
 from datetime import date
@@ -14,7 +14,7 @@ def _world() -> Legacy:
     return Legacy().profile(1).model(11).entity(101, type="BRK").entity(102, type="CON").year(10)
 
 
-def test_E1_all_years_drafts_and_rejected_ones_migrate_as_they_are(tmp_path: Path) -> None:
+def test_E1_all_years_drafts_and_rejected_ones_migrate_unchanged(tmp_path: Path) -> None:
     world = _world().user(5, user_name="u@x.example")
     full = {
         "window_opens_dt": "2022-06-01",
@@ -71,7 +71,7 @@ def test_E4_no_answer_is_invented(tmp_path: Path) -> None:
     assert _world().question(2).applicability(2, "BRK").migrate(tmp_path).rows("profile_response") == []
 
 
-def test_E7_of_several_answers_the_latest_counts_and_the_others_are_superseded_and_flagged(tmp_path: Path) -> None:
+def test_E7_of_several_answers_the_latest_applies_and_the_others_are_superseded_and_flagged(tmp_path: Path) -> None:
     world = (
         _world()
         .answer(1, modified="2022-01-01 00:00:00")
@@ -127,7 +127,7 @@ def test_E8_fp26_is_pythons_own_replacement(case: str) -> None:
     assert exact.decode("utf-8", "replace").replace("\0", "\ufffd") == text
 
 
-def test_E8_nothing_is_truncated_trimmed_or_normalised_and_an_empty_string_stays_beside_null(tmp_path: Path) -> None:
+def test_E8_texts_are_not_truncated_trimmed_or_normalised_and_an_empty_string_is_not_null(tmp_path: Path) -> None:
     texts = ["", None, "  ", "\r\n\t", "e\u0301 é \ufb01", "x" * 200_000, "\ufeffbom", "\u202egnp", "NULL", "\ufffd", "𝔘\U0010ffff"]
     world = _world()
     for number, text in enumerate(texts, start=1):
@@ -145,7 +145,7 @@ def test_E8_fp42_a_blob_in_a_text_column_is_the_text_of_its_bytes(tmp_path: Path
     assert store.flags("E8") == ["profile_response 2"]
 
 
-def test_E8_fp3_a_held_rows_bytes_are_stored_and_flagged_all_the_same(tmp_path: Path) -> None:
+def test_E8_fp3_the_bytes_of_a_held_row_are_stored_and_flagged(tmp_path: Path) -> None:
     store = _world().answer(1, security_profile=99, response_text=Undecodable(b"held \xff"), question=999).migrate(tmp_path)
     assert store.held == {"profile_response 1": "BROKEN_REFERENCE"}
     assert store.holding("profile_response 1")["response_text"] == "held \ufffd"
@@ -201,7 +201,7 @@ def test_E10_fp16_a_question_that_the_catalogue_lacks_becomes_a_stub_made_by_loa
     assert store.flags("E10") == ["profile_response 1", "validation_finding 6", "validation_finding 7"]
 
 
-def test_E14_a_due_date_inside_the_freeze_gets_an_adjusted_one_beside_it(tmp_path: Path) -> None:
+def test_E14_a_due_date_inside_the_freeze_gets_an_adjusted_date(tmp_path: Path) -> None:
     days = {"2023-09-15": None, "2023-09-16": "2023-10-01", "2023-09-30": "2023-10-15", "2023-10-01": None, None: None}
     world = Legacy().profile(1).model(11).entity(101, type="IMP").validation(1, entity=101).tc_account(1, company_profile=1)
     for number, day in enumerate(days, start=1):
@@ -212,7 +212,7 @@ def test_E14_a_due_date_inside_the_freeze_gets_an_adjusted_one_beside_it(tmp_pat
 
 
 @pytest.mark.parametrize(("freeze", "adjusted"), [(None, None), ((date(2023, 9, 20), date(2023, 9, 20)), "2023-09-21")])
-def test_E14_without_a_freeze_nothing_is_adjusted_and_a_freeze_of_one_day_is_one_day_long(
+def test_E14_without_a_freeze_nothing_is_adjusted_and_a_freeze_may_last_one_day(
     tmp_path: Path, freeze: tuple[date, date] | None, adjusted: str | None
 ) -> None:
     store = Legacy().profile(1).model(11).entity(101).task(1, due="2023-09-20").migrate(tmp_path, freeze)

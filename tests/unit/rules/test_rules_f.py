@@ -1,4 +1,4 @@
-"""Chapter F of the rule book: validations, with their visits, findings and responses in full."""
+"""Chapter F of the rules: validations, with their visits, findings and responses in full."""
 
 from pathlib import Path
 

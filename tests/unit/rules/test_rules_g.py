@@ -1,4 +1,4 @@
-"""Chapter G of the rule book: status verification, from pairs of profiles or entities to pairs of accounts."""
+"""Chapter G of the rules: status verification, from pairs of profiles or entities to pairs of accounts."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def _world() -> Legacy:
     return world.profile(2).model(21).entity(201, created=EARLY).entity(202, created=LATE)
 
 
-def test_G1_a_link_of_profiles_is_every_pair_of_accounts_that_existed_when_it_was_answered_or_asked(tmp_path: Path) -> None:
+def test_G1_a_link_of_profiles_becomes_every_pair_of_accounts_that_existed_at_the_answer_or_request(tmp_path: Path) -> None:
     world = _world().user(5, user_name="u@x.example")
     times = {"requested_at": "2014-01-01 00:00:00", "responded_at": ANSWER, "ended_at": LATE}
     world.svi_link(1, monitor_profile=1, monitored_profile=2, requested_by_user=5, **times)  # 202 came after the answer
@@ -38,7 +38,7 @@ def test_G1_a_named_entity_decides_whenever_it_was_created(tmp_path: Path) -> No
     assert world.migrate(tmp_path).rows("svi_link", "link_id") == ["1@101>202"]
 
 
-def test_G1_fp37_an_account_never_watches_itself_and_a_link_without_any_pair_is_held(tmp_path: Path) -> None:
+def test_G1_fp37_an_account_never_monitors_itself_and_a_link_without_any_pair_is_held(tmp_path: Path) -> None:
     world = _world().svi_link(1, monitor_profile=1, monitor_entity=101, monitored_profile=1, monitored_entity=101)
     world.svi_link(2, monitor_profile=1, monitored_profile=1, requested=LATE)
     store = world.svi_link(3, monitor_profile=1, monitored_profile=2, requested="2014-12-31 23:59:59").migrate(tmp_path)

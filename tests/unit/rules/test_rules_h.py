@@ -1,4 +1,4 @@
-"""Chapter H of the rule book: identifiers, who may carry them, and who lacks one."""
+"""Chapter H of the rules: identifiers, which accounts may have them, and which lack one."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from etl.domain.identifier_values import is_personal, normal
 from etl.domain.masking import masked
 from tests.support.legacy import MAPPINGS, TYPES, Legacy
 
-# The rule book's own words.
+# The words of the rules.
 CARRIERS = {
     "IOR": "IMP",
     "EIN": "*",
@@ -149,7 +149,7 @@ def test_H4_fp29_the_normal_form_is_the_upper_case_of_python_reduced_to_A_to_Z_a
     assert set(store.rows("account_identifier", "active", "valid_from_dt", "valid_to_dt")) == {(0, "0001-01-01", "9999-12-31")}
 
 
-def test_H4_fp44_a_normal_form_that_outgrows_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
+def test_H4_fp44_a_normal_form_too_long_for_its_column_is_an_unreadable_value(tmp_path: Path) -> None:
     store = (
         Legacy()
         .profile(1)
@@ -186,7 +186,7 @@ def test_H6_fp40_such_a_number_is_raw_in_the_database_and_masked_wherever_it_is_
     assert "***-**-****" in shown
 
 
-def test_H1_H3_the_code_tables_say_what_the_rule_book_says() -> None:
+def test_H1_H3_the_code_tables_agree_with_the_rules() -> None:
     carriers: dict[str, set[str]] = {}
     for row in MAPPINGS.codes["identifier_carrier"]:
         carriers.setdefault(row["identifier_type_cd"], set()).add(row["business_type_cd"])

@@ -1,4 +1,4 @@
-"""Chapter I of the rule book: Trade Compliance, on the importer's account."""
+"""Chapter I of the rules: Trade Compliance, on the importer's account."""
 
 from pathlib import Path
 
@@ -288,7 +288,7 @@ def test_I9_documents_are_of_the_partner_library_with_the_uploaders_login_where_
     ]
 
 
-def test_I9_a_trade_compliance_contact_widens_nobodys_access_to_ctpat_accounts(tmp_path: Path) -> None:
+def test_I9_a_trade_compliance_contact_does_not_widen_access_to_ctpat_accounts(tmp_path: Path) -> None:
     world = _importers().user(5, user_name="per@x.example").contact(6, user=5, profile=4).tc_account(1, company_profile=1)
     store = world.tc_contact(7, email="per@x.example").migrate(tmp_path)
     assert store.rows("account_contact", "account_id", "login_id", "scope_cd") == [

@@ -1,4 +1,4 @@
-"""Chapter J of the rule book: threads, messages, notes and events are stored once; a wall clock in New York becomes UTC."""
+"""Chapter J of the rules: threads, messages, notes and events are stored once; a wall clock in New York becomes UTC."""
 
 from datetime import datetime
 from pathlib import Path
@@ -99,7 +99,7 @@ def test_J4_fp28_the_wall_clock_becomes_utc_and_the_uncertain_is_flagged_with_it
     )
 
 
-def test_J4_before_clocks_were_railway_clocks_and_in_year_one_the_instant_is_a_moment_or_null() -> None:
+def test_J4_local_mean_time_and_year_one_give_a_moment_or_null() -> None:
     """The local mean time of New York before 1883, and an instant at the edge of the calendar: nothing raises."""
     moments, certain = utc(pl.Series(["1883-11-18 12:10:00", "0001-01-01 00:00:00", "9999-12-31 23:59:59"]))
     assert moments[0] is not None

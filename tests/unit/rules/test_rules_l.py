@@ -1,4 +1,4 @@
-"""Chapter L of the rule book: what only people can decide, carried out by both sides, refused where it cannot be, and on record."""
+"""Chapter L of the rules: decisions by people, applied by both sides, refused if they cannot be applied, and recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from etl.domain.decisions import DecisionError, parsed
 from etl.errors import WrongUsage
 from etl.reconcile.errors import OtherInputs
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.legacy import Legacy, migrate
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "sample_data" / "decisions" / "decisions.toml"
@@ -38,7 +38,7 @@ def _world() -> Legacy:
     return world.tc_account(1, company_profile=1).tc_account(2, company_profile=99).tc_account(3, company_profile=2).tc_ior(1, "5")
 
 
-def test_L1_fp67_a_decided_account_goes_first_whatever_I1_finds_and_is_flagged_L1_only(tmp_path: Path) -> None:
+def test_L1_fp67_a_decision_takes_precedence_over_I1_and_is_flagged_L1_only(tmp_path: Path) -> None:
     tables = (
         "[[tc_account]]; tc_account_id = 1; entity_id = 102",
         "[[tc_account]]; tc_account_id = 2; entity_id = 201",
@@ -91,7 +91,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_L3_a_decision_that_its_row_cannot_take_ends_the_run_before_anything_is_published(tmp_path: Path, case: str) -> None:
+def test_L3_a_decision_that_cannot_be_applied_ends_the_run_before_publishing(tmp_path: Path, case: str) -> None:
     text, sentence = WRONG[case]
     world = _world().tc_account(4, company_profile="soon").user(4, user_name="u@x.example", user_status="x" * 40).user(5, user_name=None)
     with pytest.raises(DecisionError) as refused:
@@ -150,13 +150,13 @@ BADLY_WRITTEN = {
 
 
 @pytest.mark.parametrize("text", BADLY_WRITTEN)
-def test_L3_what_is_badly_written_is_refused_with_its_line_and_what_to_write_instead(text: str) -> None:
+def test_L3_invalid_entries_are_refused_with_line_and_correction(text: str) -> None:
     with pytest.raises(DecisionError) as refused:
         parsed(text.encode(), "decisions.toml")
     assert BADLY_WRITTEN[text] in str(refused.value)
 
 
-def test_L3_every_fault_is_in_one_answer_and_other_encodings_are_told(tmp_path: Path) -> None:
+def test_L3_all_errors_are_reported_together_and_other_encodings_are_refused(tmp_path: Path) -> None:
     text = 'note = """\n[[user]]\n"""\n[[user]]\nuser_id = 1\n[[waiver]]\ngoal = ""\n'
     with pytest.raises(DecisionError) as refused:
         parsed(text.encode(), "d.toml")
@@ -206,37 +206,37 @@ def test_L1_L2_the_example_decides_rows_of_the_cast(tmp_path: Path) -> None:
 
 
 def test_L3_L4_the_command_fixes_the_decisions_and_refuses_others(tmp_path: Path) -> None:
-    night = Night(tmp_path)
+    workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
     bad = _file(tmp_path / "bad", _decided('[[user]]; user_id = 101; user_name = "no mail"'))
-    done = night.command("run", "--decisions", str(bad))
-    assert (done.code, night.target.exists()) == (1, False)
+    done = workspace.command("run", "--decisions", str(bad))
+    assert (done.code, workspace.target.exists()) == (1, False)
     assert "decisions.toml, line 3: user 101: user_name is not an e-mail" in done.err
-    assert night.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
+    assert workspace.command("run", "--decisions", str(tmp_path / "nowhere")).code == 2
     for step in ("extract", "split"):
-        assert night.command(step, "--decisions", str(EXAMPLE)).code == 0
-    other = night.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
+        assert workspace.command(step, "--decisions", str(EXAMPLE)).code == 0
+    other = workspace.command("run", "--decisions", str(_file(tmp_path / "other", EXAMPLE.read_text() + "# changed")))
     assert (other.code, "decisions" in other.err) == (7, True)
-    done = night.command("run")  # the decisions are those that the run began with
+    done = workspace.command("run")  # the decisions are those that the run began with
     assert done.code == 0, done.err
-    assert night.command("reconcile").code == 7
-    equal = night.command("reconcile", "--decisions", str(EXAMPLE))
+    assert workspace.command("reconcile").code == 7
+    equal = workspace.command("reconcile", "--decisions", str(EXAMPLE))
     assert equal.code == 0, equal.err
-    report = night.command("report", "--output", "json").data["decisions"]
+    report = workspace.command("report", "--output", "json").data["decisions"]
     assert [(d["rule"], d["table"], d["key"], d["on"]) for d in report] == [
         ("L1", "tc_account", "5", "2023-09-11"),
         ("L1", "tc_account", "7", "2023-09-11"),
         ("L2", "portal_user", "1907", "2023-09-12"),
     ]
-    assert "Ledger Imports took the business over." in (night.run / "report" / "report.md").read_text(encoding="utf-8")
-    assert "E. Example" in (night.run / "report" / "report.html").read_text(encoding="utf-8")
-    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in night.command("trace", "TC", "tc_account", "5").out
+    assert "Ledger Imports took the business over." in (workspace.run / "report" / "report.md").read_text(encoding="utf-8")
+    assert "E. Example" in (workspace.run / "report" / "report.html").read_text(encoding="utf-8")
+    assert "decided (L1) by E. Example, trade compliance branch on 2023-09-11" in workspace.command("trace", "TC", "tc_account", "5").out
 
 
-def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Path) -> None:
-    night = Night(tmp_path)
+def test_L1_L2_L3_plan_prints_a_template_of_decisions_without_personal_data(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
     write_cast(tmp_path / "legacy")
-    plan = night.json("plan").data["decisions_template"]
+    plan = workspace.json("plan").data["decisions_template"]
     empty = tomllib.loads(plan)
     assert {row["user_id"] for row in empty["user"]} == {1907, 1908, 1909, 1910}  # 1911 never had a name
     assert (
@@ -247,11 +247,11 @@ def test_L1_L2_L3_plan_gives_the_lines_to_fill_in_and_names_nobody(tmp_path: Pat
     assert "#   entity_id = 3002    # account 10003002, company profile 30, shares a number" in plan
     assert "@" not in plan
     assert "Joe" not in plan
-    unfilled = night.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
+    unfilled = workspace.command("run", "--decisions", str(_file(tmp_path / "unfilled", plan)))
     assert (unfilled.code, "user 1907: user_name is empty" in unfilled.err) == (1, True)
-    left = tomllib.loads(night.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
+    left = tomllib.loads(workspace.json("plan", "--decisions", str(EXAMPLE)).data["decisions_template"])
     assert {row["user_id"] for row in left["user"]} == {1908, 1909, 1910}
     dead = _file(tmp_path / "dead", _decided("[[tc_account]]; tc_account_id = 5; entity_id = 101010"))
-    refused = night.command("plan", "--decisions", str(dead))
+    refused = workspace.command("plan", "--decisions", str(dead))
     assert (refused.code, "tc_account 5: entity 101010 did not become an account" in refused.err) == (1, True)
-    assert plan.splitlines()[-4:] == [line for line in night.command("plan").out.splitlines() if line in plan.splitlines()][-4:]
+    assert plan.splitlines()[-4:] == [line for line in workspace.command("plan").out.splitlines() if line in plan.splitlines()][-4:]

@@ -145,7 +145,7 @@ def test_G1_fp55_the_first_that_is_set_decides_entity_model_profile(tmp_path: Pa
     assert store.differences() == []
 
 
-def test_G10_G11_only_a_capital_Y_shares_more_and_only_a_capital_Y_blocks(tmp_path: Path) -> None:
+def test_G10_G11_only_a_capital_Y_shares_and_only_a_capital_Y_blocks(tmp_path: Path) -> None:
     world = Legacy()
     for number, mark in enumerate(("Y", "N", "y", None), start=1):
         _company(world, number, entities=2).svi_setting(number, share_more=mark)

@@ -1,4 +1,4 @@
-"""The opening of the rule book: routes, soft references (X1), unreadable values (X2)."""
+"""Routes, soft references (X1), unreadable values (X2)."""
 
 import hashlib
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_routes_a_reference_that_is_set_and_broken_decides_too(tmp_path: Path) -
     }
 
 
-def test_routes_a_child_goes_where_its_parent_went_and_is_held_where_that_was_held(tmp_path: Path) -> None:
+def test_routes_a_child_follows_its_parent_also_where_that_is_held(tmp_path: Path) -> None:
     world = _world().year(1, model=11).answer(2).comment(3).year(4, model=99).answer(5).comment(6).comment(7, response=99)
     store = world.migrate(tmp_path)
     assert store.rows("response_comment", "comment_id") == ["3@101", "3@102"]
@@ -178,13 +178,13 @@ def test_X1_a_soft_reference_to_a_held_row_is_null_too_and_each_is_named_in_one_
     assert all(column in store.details("X1")["message 2"] for column in ("from_user_id", "from_cbp_user_id"))
 
 
-def test_X1_a_profile_of_an_organisation_that_never_was_is_in_no_group_of_it(tmp_path: Path) -> None:
+def test_X1_a_profile_of_an_unknown_organisation_is_in_no_group(tmp_path: Path) -> None:
     store = Legacy().profile(1, trade_org=9).model(11).entity(101).migrate(tmp_path)
     assert store.flags("X1") == ["company_profile 1"]
     assert store.rows("account_group", "group_id") == ["COMPANY_PROFILE 1", "SECURITY_MODEL 11"]
 
 
-def test_X1_the_origin_of_a_model_is_carried_over_as_the_old_number_and_is_no_reference(tmp_path: Path) -> None:
+def test_X1_the_origin_of_a_model_is_loaded_as_a_number_and_not_as_a_reference(tmp_path: Path) -> None:
     store = Legacy().profile(1).model(11, origin="SPLIT", origin_model_id=-99).entity(101).migrate(tmp_path)
     assert store.accounts("legacy_origin_model_id", "model_origin_cd") == {101: (-99, "SPLIT")}
     assert store.flags("X1") == []
@@ -264,7 +264,7 @@ def test_X2_fp23_beats_every_other_reason_and_a_row_held_for_another_is_held_for
     assert store.holding("portal_task 1")["due_dt"] == "soon"
 
 
-def test_X2_fp43_rows_without_key_are_numbered_and_equal_keys_told_apart(tmp_path: Path) -> None:
+def test_X2_fp43_rows_without_key_and_with_equal_keys_are_numbered(tmp_path: Path) -> None:
     world = (
         _world()
         .task(None, task_kind="first")
@@ -313,14 +313,14 @@ def test_X2_fp23_a_key_that_is_too_long_or_outside_INTEGER_is_written_as_its_tex
     assert store.rows("account_highway_crossing", "port_cd") == ["12345678"]
 
 
-def test_X2_fp43_a_key_that_contains_the_separator_is_not_anothers(tmp_path: Path) -> None:
+def test_X2_fp43_keys_that_contain_the_separator_stay_distinct(tmp_path: Path) -> None:
     world = _world().highway_crossing(101, "1|2").highway_crossing(101, "1").highway_crossing(101, "|").highway_crossing(101, "")
     store = world.migrate(tmp_path)
     assert store.rows("account_highway_crossing", "port_cd") == ["", "1", "1|2", "|"]
     assert [row for row in store.held if not row.startswith("company_profile")] == []
 
 
-def test_X2_fp43_keys_that_are_equal_only_as_text_are_told_apart(tmp_path: Path) -> None:
+def test_X2_fp43_keys_that_are_equal_only_as_text_are_distinguished(tmp_path: Path) -> None:
     store = _world().document(1, model=11).link(1, "A", "1|2").link(1, "A|1", 2).migrate(tmp_path)
     assert {row: reason for row, reason in store.held.items() if row.startswith("document_link")} == {
         "document_link 1|A|1|2": "UNREADABLE_VALUE",
@@ -350,7 +350,7 @@ def test_X2_fp27_the_held_row_is_one_json_object_with_every_column_but_blobs(tmp
     assert store.holding("document_content 8") == {"document_id": 8}
 
 
-def test_X2_fp42_a_text_in_a_binary_column_is_its_bytes_and_a_number_is_none(tmp_path: Path) -> None:
+def test_X2_fp42_a_text_in_a_binary_column_is_its_bytes_and_a_number_is_invalid(tmp_path: Path) -> None:
     world = (
         _world().vetting_record(1, entity=101, sealed_content="é").document(2, model=11).content(2, "é").document(3, model=11).content(3, 5)
     )

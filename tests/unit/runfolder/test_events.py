@@ -15,7 +15,7 @@ import pytest
 
 from etl.runfolder.event_log import broken_line, record
 from sample_data.world import write_cast
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 STEPS = ["extract", "split", "reattach", "check", "load", "reconcile", "report"]
 Event = dict[str, Any]
@@ -29,7 +29,7 @@ def digest(words: object) -> str:
     return hashlib.sha256(json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def test_every_step_is_in_the_log_with_who_under_which_role_and_with_which_configuration(cast: Night) -> None:
+def test_every_step_is_in_the_log_with_who_under_which_role_and_with_which_configuration(cast: Workspace) -> None:
     events = logged(cast.run)
     me = pwd.getpwuid(os.geteuid()).pw_name
     assert [event["what"] for event in events] == STEPS
@@ -49,27 +49,27 @@ def test_every_step_is_in_the_log_with_who_under_which_role_and_with_which_confi
 
 def test_the_log_names_the_roles_that_the_servers_know(postgres: str, tmp_path: Path) -> None:
     with psycopg.connect(postgres, autocommit=True) as session:
-        session.execute("CREATE ROLE night_writer LOGIN SUPERUSER")
+        session.execute("CREATE ROLE run_writer LOGIN SUPERUSER")
         session.execute("CREATE DATABASE events_target")
     write_cast(tmp_path / "legacy")
-    night = Night(tmp_path)
+    workspace = Workspace(tmp_path)
     target = psycopg.conninfo.conninfo_to_dict(postgres)
-    url = f"postgresql://night_writer@/events_target?host={target['host']}" + (f"&port={target['port']}" if "port" in target else "")
-    done = night.command("run", "--target", url)
+    url = f"postgresql://run_writer@/events_target?host={target['host']}" + (f"&port={target['port']}" if "port" in target else "")
+    done = workspace.command("run", "--target", url)
     assert done.code == 0, done.err
-    roles = logged(night.run)[-1]["roles"]
-    assert roles["target"] == "night_writer"
+    roles = logged(workspace.run)[-1]["roles"]
+    assert roles["target"] == "run_writer"
     assert roles["source"].startswith("owner of the file: ")
 
 
-def test_who_is_not_what_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_logged_user_is_not_taken_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.setenv(name, "somebody-else")
     record(tmp_path, "extract", "done", {}, {}, {})
     assert logged(tmp_path)[0]["who"] == pwd.getpwuid(os.geteuid()).pw_name
 
 
-def test_a_refused_step_is_in_the_log_with_its_code(checked: Night) -> None:
+def test_a_refused_step_is_in_the_log_with_its_code(checked: Workspace) -> None:
     with checked.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE message SET body = 'changed since'")
     assert checked.command("load").code == 5
@@ -77,7 +77,7 @@ def test_a_refused_step_is_in_the_log_with_its_code(checked: Night) -> None:
     assert (last["what"], last["outcome"], last["seq"]) == ("load", "refused: SOURCE_CHANGED", 5)
 
 
-def test_reconcile_rollback_and_purge_are_in_the_log(published: Night) -> None:
+def test_reconcile_rollback_and_purge_are_in_the_log(published: Workspace) -> None:
     assert command(*published.words("reconcile", "--run", "run"), folder=published.folder).code == 0
     assert published.command("rollback").code == 0
     assert [event["what"] for event in logged(published.run)[7:]] == ["reconcile", "report", "rollback", "report"]
@@ -85,7 +85,7 @@ def test_reconcile_rollback_and_purge_are_in_the_log(published: Night) -> None:
 
 
 @pytest.mark.parametrize("field", ["who", "roles", "what", "at", "outcome", "settings", "configuration", "about", "before", "seq"])
-def test_whatever_is_changed_in_a_line_breaks_the_chain_there(tmp_path: Path, field: str) -> None:
+def test_any_change_of_a_line_breaks_the_chain_at_that_line(tmp_path: Path, field: str) -> None:
     for step in STEPS:
         record(tmp_path, step, "done", {"target": "sqlite:///x"}, {"target": "auditor"}, {"rows": 1})
     content = (tmp_path / "events.jsonl").read_bytes()

@@ -20,35 +20,35 @@ import pytest
 from etl.errors import Refused
 from etl.runfolder import folder as run
 from etl.runfolder.layout import WORKERS
-from tests.support.command import Night, started
+from tests.support.command import Workspace, started
 from tests.support.legacy import Legacy, content_of_store
 
 STEPS = ("extract", "split", "reattach", "check", "load")
 
 
-def small(folder: Path) -> Night:
-    """A night about one company of two importers, with a document."""
+def small(folder: Path) -> Workspace:
+    """A workspace with one company of two importers, with a document."""
     world = (
         Legacy().user(5, user_name="a@x.example").profile(1, company_name="One").model(11).entity(101, type="IMP").entity(102, type="IMP")
     )
     world.contact(1, user=5).year(1).answer(1, response_text="yes").task(1, due="2023-01-01")
     world.document(1, model=11).content(1, b"abc").write(folder / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
-def migrated(night: Night, *more: str) -> dict[str, tuple[int, int, int]]:
+def migrated(workspace: Workspace, *more: str) -> dict[str, tuple[int, int, int]]:
     """All steps up to publishing; by table what was inserted, updated and removed."""
     for step in STEPS:
-        done = night.command(step, *more)
+        done = workspace.command(step, *more)
         assert done.code == 0, done.err
-    folder = night.folder / (more[more.index("--run") + 1] if "--run" in more else "run")
+    folder = workspace.folder / (more[more.index("--run") + 1] if "--run" in more else "run")
     changes = json.loads((folder / "manifest.json").read_bytes())["run"]["steps"]["load"]["facts"]["changes"]
     return {table: tuple(numbers) for table, *numbers in changes if any(numbers)}
 
 
-def content(night: Night, name: str = "portal3.sqlite") -> dict[str, list[tuple[object, ...]]]:
+def content(workspace: Workspace, name: str = "portal3.sqlite") -> dict[str, list[tuple[object, ...]]]:
     """Every row of the store, but for the runs' own record and what is kept for a rollback."""
-    return {table: rows for table, rows in content_of_store(night.folder / name).items() if not table.startswith("migration_undo")}
+    return {table: rows for table, rows in content_of_store(workspace.folder / name).items() if not table.startswith("migration_undo")}
 
 
 def ids(rows: dict[str, list[tuple[Any, ...]]], table: str) -> set[Any]:
@@ -58,7 +58,7 @@ def ids(rows: dict[str, list[tuple[Any, ...]]], table: str) -> set[Any]:
 # -- K1 ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_K1_a_source_that_changed_since_the_extract_stops_before_publishing_and_its_tables_are_named(checked: Night) -> None:
+def test_K1_a_source_that_changed_since_the_extract_stops_before_publishing_and_its_tables_are_named(checked: Workspace) -> None:
     with checked.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET company_name = 'Changed' WHERE company_profile_id = 1")
         source.execute("DELETE FROM highway_crossing")
@@ -70,37 +70,37 @@ def test_K1_a_source_that_changed_since_the_extract_stops_before_publishing_and_
     assert not checked.target.exists()
 
 
-def test_K1_into_a_store_that_holds_an_earlier_run_nothing_of_it_changes(tmp_path: Path) -> None:
-    night = small(tmp_path)
-    migrated(night)
-    before = night.content()
-    with night.database("legacy/portal2.sqlite") as source:
+def test_K1_a_refused_delta_leaves_the_earlier_run_unchanged(tmp_path: Path) -> None:
+    workspace = small(tmp_path)
+    migrated(workspace)
+    before = workspace.content()
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET company_name = 'Two'")
     for step in STEPS[:-1]:
-        assert night.command(step, "--run", "second").code == 0
-    with night.database("legacy/portal2.sqlite") as source:
+        assert workspace.command(step, "--run", "second").code == 0
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET company_name = 'Three'")
-    assert night.command("load", "--run", "second").code == 5
-    assert night.content() == before
+    assert workspace.command("load", "--run", "second").code == 5
+    assert workspace.content() == before
 
 
 # -- K2 ------------------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def later(tmp_path: Path) -> Night:
-    """A night that was published once, and whose portal was then used for another while."""
-    night = small(tmp_path)
-    migrated(night)
-    with night.database("legacy/portal2.sqlite") as source:
+def later(tmp_path: Path) -> Workspace:
+    """A workspace whose run was published, and whose portal was used afterwards."""
+    workspace = small(tmp_path)
+    migrated(workspace)
+    with workspace.database("legacy/portal2.sqlite") as source:
         source.execute("UPDATE company_profile SET company_name = 'One & Sons'")
         source.execute("DELETE FROM portal_task")
         source.execute("INSERT INTO highway_crossing VALUES (102, 'NEW')")
         source.execute("UPDATE profile_response SET response_text = 'no'")
-    return night
+    return workspace
 
 
-def test_K2_a_rerun_into_the_same_store_is_a_delta_under_the_same_ids(later: Night) -> None:
+def test_K2_a_rerun_into_the_same_store_is_a_delta_under_the_same_ids(later: Workspace) -> None:
     before = content(later)
     assert migrated(later, "--run", "second") == {
         "entity_account": (0, 2, 0),
@@ -116,7 +116,7 @@ def test_K2_a_rerun_into_the_same_store_is_a_delta_under_the_same_ids(later: Nig
     assert later.json("reconcile").data["answer"] == "equal"
 
 
-def test_K2_a_rerun_into_an_empty_store_gives_the_very_same_rows_as_the_delta(later: Night) -> None:
+def test_K2_a_rerun_into_an_empty_store_gives_the_rows_of_the_delta(later: Workspace) -> None:
     migrated(later, "--run", "second")
     migrated(later, "--run", "third", "--target", "sqlite:///empty.sqlite")
     assert content(later, "empty.sqlite") == content(later)
@@ -125,9 +125,9 @@ def test_K2_a_rerun_into_an_empty_store_gives_the_very_same_rows_as_the_delta(la
 # -- K3 ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def killed_after(night: Night, line: str) -> None:
+def killed_after(workspace: Workspace, line: str) -> None:
     """Starts `run`, and kills it when it has said that line: it is then in the middle of the next step."""
-    running = started(*night.words("run"), folder=night.folder)
+    running = started(*workspace.words("run"), folder=workspace.folder)
     assert running.stderr is not None
     assert any(said.startswith(line) for said in running.stderr)
     running.send_signal(signal.SIGKILL)
@@ -135,19 +135,19 @@ def killed_after(night: Night, line: str) -> None:
     assert running.returncode == -signal.SIGKILL
 
 
-def test_K3_a_run_that_was_killed_in_the_middle_goes_on_with_the_same_command_and_ends_the_same(tmp_path: Path) -> None:
-    night, undisturbed = small(tmp_path / "night"), small(tmp_path / "undisturbed")
+def test_K3_a_killed_run_resumes_with_the_same_command_and_ends_the_same(tmp_path: Path) -> None:
+    workspace, undisturbed = small(tmp_path / "cutover"), small(tmp_path / "undisturbed")
     for line in ("extract: ", "reattach: "):
-        killed_after(night, line)
-        assert not night.target.exists()
-    done = night.command("run")
+        killed_after(workspace, line)
+        assert not workspace.target.exists()
+    done = workspace.command("run")
     assert done.code == 0, done.err
     assert "reattach: done before, unchanged" in done.err
     migrated(undisturbed)
-    assert content(night) == content(undisturbed)
+    assert content(workspace) == content(undisturbed)
 
 
-def test_K3_killed_while_it_publishes_the_store_shows_all_or_nothing(checked: Night, cast: Night) -> None:
+def test_K3_a_store_killed_during_publishing_shows_all_or_nothing(checked: Workspace, cast: Workspace) -> None:
     killed_after(checked, "check: done before")
     if checked.target.exists():
         with closing(sqlite3.connect(checked.target)) as store:
@@ -160,7 +160,7 @@ def test_K3_killed_while_it_publishes_the_store_shows_all_or_nothing(checked: Ni
 # -- K4 ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_K4_the_same_run_twice_changes_nothing_and_says_so(published: Night) -> None:
+def test_K4_the_same_run_twice_changes_nothing_and_says_so(published: Workspace) -> None:
     before = published.content()
     done = published.command("run")
     assert done.code == 0, done.err
@@ -169,7 +169,7 @@ def test_K4_the_same_run_twice_changes_nothing_and_says_so(published: Night) -> 
     assert published.content() == before
 
 
-def test_K4_K2_the_same_sources_in_another_run_folder_are_the_same_run(published: Night) -> None:
+def test_K4_K2_the_same_sources_in_another_run_folder_are_the_same_run(published: Workspace) -> None:
     before = published.content()
     assert migrated(published, "--run", "another") == {}
     assert published.content() == before
@@ -201,36 +201,36 @@ UNFIT = {
 
 @pytest.mark.parametrize("how", UNFIT)
 @pytest.mark.parametrize("name", ["plan", "extract", "run"])
-def test_K5_what_no_mapping_names_and_what_is_gone_stops_before_data_is_read(tmp_path: Path, name: str, how: str) -> None:
-    night = small(tmp_path)
+def test_K5_unmapped_and_missing_tables_and_columns_are_refused_before_data_is_read(tmp_path: Path, name: str, how: str) -> None:
+    workspace = small(tmp_path)
     database, change, named = UNFIT[how]
-    with night.database(f"legacy/{database}.sqlite") as source:
+    with workspace.database(f"legacy/{database}.sqlite") as source:
         source.executescript(change)
         # A row that would stop any reader: it is not even looked at.
         source.execute("UPDATE tc_message SET body = NULL" if database == "tc" else "UPDATE portal_task SET task_kind_cd = X'ff'")
-    done = night.command(name)
+    done = workspace.command(name)
     assert done.code == 1
     assert named in done.err
     assert "No data was read" in done.next
-    assert not (night.run / "extract").exists()
-    assert not [place for place in (night.folder / "objects").rglob("*") if place.is_file()]
+    assert not (workspace.run / "extract").exists()
+    assert not [path for path in (workspace.folder / "objects").rglob("*") if path.is_file()]
 
 
 # -- K8 ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_K8_a_rollback_takes_back_exactly_what_was_published_and_touches_no_source(published: Night) -> None:
+def test_K8_a_rollback_removes_exactly_what_was_published_and_changes_no_source(published: Workspace) -> None:
     sources = {name: (published.folder / "legacy" / name).read_bytes() for name in ("portal2.sqlite", "tc.sqlite")}
     done = published.json("rollback")
     assert done.code == 0
     assert {table for table, rows in content(published).items() if rows} == set()
-    assert [place for place in (published.folder / "objects").rglob("*") if place.is_file()] == []
+    assert [path for path in (published.folder / "objects").rglob("*") if path.is_file()] == []
     with closing(sqlite3.connect(published.target)) as store:
         assert store.execute("SELECT run_id, state_cd FROM migration_run").fetchall() == [(done.data["run_id"], "ROLLED_BACK")]
     assert {name: (published.folder / "legacy" / name).read_bytes() for name in sources} == sources
 
 
-def test_K8_K2_a_delta_that_is_taken_back_leaves_what_was_there_before_it(later: Night) -> None:
+def test_K8_K2_a_rolled_back_delta_restores_the_earlier_rows(later: Workspace) -> None:
     before = content(later)
     migrated(later, "--run", "second")
     assert content(later) != before
@@ -249,7 +249,9 @@ def test_K8_K2_a_delta_that_is_taken_back_leaves_what_was_there_before_it(later:
     ],
     ids=["changed", "removed", "added"],
 )
-def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothing(published: Night, statement: str, table: str) -> None:
+def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothing(
+    published: Workspace, statement: str, table: str
+) -> None:
     with published.database("portal3.sqlite") as store:
         store.execute(statement)
     before = published.content()
@@ -259,28 +261,28 @@ def test_K8_a_rollback_refuses_where_others_have_written_since_and_changes_nothi
     assert published.content() == before
 
 
-def test_K8_a_rollback_that_ended_behind_its_commit_is_finished_by_the_same_command(published: Night) -> None:
-    """As a kill leaves it: the store is taken back, an object is still there, and the folder does not know of it."""
+def test_K8_a_rollback_that_ended_after_its_commit_is_finished_by_the_same_command(published: Workspace) -> None:
+    """The state after a kill: the store is rolled back, an object still exists, and the folder has no record of the rollback."""
     kept = published.folder / "kept"
     shutil.copytree(published.run, kept)
-    place = min(place for place in (published.folder / "objects" / "sha256").rglob("*") if place.is_file())
-    exact, before = place.read_bytes(), content(published)
+    path = min(path for path in (published.folder / "objects" / "sha256").rglob("*") if path.is_file())
+    exact, before = path.read_bytes(), content(published)
     assert published.command("rollback").code == 0
     shutil.rmtree(published.run)
     kept.rename(published.run)
-    place.parent.mkdir(parents=True)
-    place.write_bytes(exact)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(exact)
     done = published.json("rollback")
     assert done.code == 0
     assert done.data["objects"] == 1
-    assert not place.exists()
-    assert published.command("rollback").code == 7  # now there is nothing to take back
+    assert not path.exists()
+    assert published.command("rollback").code == 7  # now nothing is left to roll back
     migrated(published)  # and the same run brings everything again, its objects too
     assert content(published) == before
-    assert place.read_bytes() == exact
+    assert path.read_bytes() == exact
 
 
-def test_K8_a_rollback_where_nothing_was_published_is_refused(checked: Night) -> None:
+def test_K8_a_rollback_where_nothing_was_published_is_refused(checked: Workspace) -> None:
     assert checked.command("rollback").code == 7
     assert not checked.target.exists()
 
@@ -288,11 +290,11 @@ def test_K8_a_rollback_where_nothing_was_published_is_refused(checked: Night) ->
 # -- K10 -----------------------------------------------------------------------------------------------------------------------------------
 
 
-def test_K10_the_cast_is_equal_counted_without_the_runs_folder(cast: Night, tmp_path: Path) -> None:
-    night = Night(tmp_path)
+def test_K10_the_cast_is_equal_counted_without_the_runs_folder(cast: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
     for name in ("legacy", "objects", "portal3.sqlite"):
         (tmp_path / name).symlink_to(cast.folder / name)
-    data = night.json("reconcile").data
+    data = workspace.json("reconcile").data
     assert (data["answer"], data["total"], data["differences"]) == ("equal", 0, [])
     assert data["profiles_checked"] > 30
     assert data["logins_checked"] > 30
@@ -319,7 +321,7 @@ def test_K10_the_cast_is_equal_counted_without_the_runs_folder(cast: Night, tmp_
     ids=["a date", "a text", "a lost row", "a row too many"],
 )
 def test_K10_one_changed_cell_is_one_difference_and_exit_code_4(
-    published: Night, statement: str, expected: set[tuple[str, str, str | None]]
+    published: Workspace, statement: str, expected: set[tuple[str, str, str | None]]
 ) -> None:
     with published.database("portal3.sqlite") as store:
         assert store.execute(statement).rowcount == 1
@@ -328,8 +330,8 @@ def test_K10_one_changed_cell_is_one_difference_and_exit_code_4(
     assert {(entry["table"], entry["kind"], entry["column"] or None) for entry in done.data["differences"]} == expected
 
 
-def test_K10_one_changed_byte_of_a_document_is_a_difference(published: Night) -> None:
-    file = max((place for place in (published.folder / "objects").rglob("*") if place.is_file()), key=lambda place: place.stat().st_size)
+def test_K10_one_changed_byte_of_a_document_is_a_difference(published: Workspace) -> None:
+    file = max((path for path in (published.folder / "objects").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     exact = bytearray(file.read_bytes())
     exact[0] ^= 1
     file.write_bytes(exact)
@@ -338,7 +340,7 @@ def test_K10_one_changed_byte_of_a_document_is_a_difference(published: Night) ->
     assert {entry["legacy_key"] for entry in done.data["differences"]} == {file.name}
 
 
-def test_worker_processes_start_whatever_the_temporary_folder_is_called(tmp_path: Path) -> None:
+def test_worker_processes_start_with_any_temporary_folder(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 25)
     folder.mkdir()
     script = (
@@ -356,7 +358,7 @@ def test_worker_processes_start_whatever_the_temporary_folder_is_called(tmp_path
 
 
 def test_a_start_waits_for_the_workers_of_a_killed_run_and_refuses_where_one_does_not_end(
-    checked: Night, monkeypatch: pytest.MonkeyPatch
+    checked: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What they write must not meet what is written now: a worker that waits for a disk when its run is killed lives a little longer."""
     with (checked.run / WORKERS).open("w") as lock:

@@ -32,7 +32,7 @@ FULL = {
 }
 
 
-def test_what_the_manifest_holds_is_read_as_values_and_written_as_it_was() -> None:
+def test_settings_of_the_manifest_are_read_as_values_and_written_unchanged() -> None:
     settings = from_json(FULL)
     assert settings.as_json() == FULL
     assert (settings.freeze, settings.grace) == ((date(2023, 9, 16), date(2023, 9, 30)), Grace(1, 2, None))
@@ -45,7 +45,7 @@ def test_what_the_manifest_holds_is_read_as_values_and_written_as_it_was() -> No
 @pytest.mark.parametrize(
     "wrong", [{"freeze": "2023-09-16"}, {"freeze": "x to y"}, {"grace": "much"}, {"colour": "red"}, {"purged": "no"}, {"source": 1}]
 )
-def test_a_setting_that_is_not_one_is_refused_as_an_altered_manifest(wrong: dict[str, str], tmp_path: Path) -> None:
+def test_an_invalid_setting_is_refused_as_an_altered_manifest(wrong: dict[str, str], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"."):
         from_json({**FULL, **wrong})
     with open_locked(tmp_path / "run") as folder:
@@ -57,7 +57,7 @@ def test_a_setting_that_is_not_one_is_refused_as_an_altered_manifest(wrong: dict
         open_readonly(tmp_path / "run")
 
 
-def test_what_was_fixed_stays_also_what_was_fixed_as_not_given() -> None:
+def test_fixed_settings_stay_also_those_fixed_as_absent() -> None:
     begun = RunSettings(source="sqlite:///p2", files="files")
     completed = begun.completed("source", "tc", "grace")
     assert completed.as_json() == {"source": "sqlite:///p2", "tc": "none", "files": "files", "grace": str(Grace())}

@@ -29,7 +29,7 @@ def test_flagged_are_exactly_the_rows_of_the_index_each_under_its_rule(store: St
     assert set(store.rows("migration_exception", "rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key")) == expected
 
 
-def test_the_stories_of_single_rows_come_true(store: Store) -> None:
+def test_single_rows_of_the_cast_have_the_documented_outcome(store: Store) -> None:
     """A choice of what `cast.toml` tells: numbers, labels, moments."""
     assert store.accounts("account_number")[1301] == "M000001301XX"
     assert store.accounts("account_number")[-3701] == "M-000003701"
@@ -67,7 +67,7 @@ def test_the_stories_of_single_rows_come_true(store: Store) -> None:
     assert len(store.rows("login", "email_key")) == len(set(store.rows("login", "email_key")))
 
 
-def test_no_detail_and_no_reason_shows_a_persons_data(store: Store) -> None:
+def test_details_and_reasons_contain_no_personal_data(store: Store) -> None:
     values = {row["email_display"] for row in store.rows("login")} | {"078-05-1120", "219-09-9999", "Rosa", "Lindqvist"}
     details = [row["detail"] for row in store.rows("migration_exception")]
     assert [detail for detail in details for value in values if value in detail] == []

@@ -55,11 +55,11 @@ def test_every_indexed_row_exists_and_is_named_once(world: World, shows: list[di
     also: list[dict[str, Any]] = tomllib.loads((CAST / "cast.toml").read_text(encoding="utf-8"))["also"]
     for show in [*shows, *also]:
         assert set(show) <= {"rule", "portal", "table", "key", "hold", "flag", "fine_print", "story"}
-        place = show["portal"], show["table"]
-        if place not in keys:
-            keys[place] = _keys(world, *place)
-        if show["key"] not in keys[place]:
-            missing.append((*place, show["key"]))
+        position = show["portal"], show["table"]
+        if position not in keys:
+            keys[position] = _keys(world, *position)
+        if show["key"] not in keys[position]:
+            missing.append((*position, show["key"]))
     assert not missing
     counts = Counter((show.get("rule", "routes"), show["portal"], show["table"], show["key"]) for show in [*shows, *also])
     assert [show for show, count in counts.items() if count > 1] == []
@@ -84,7 +84,7 @@ def test_writing_the_cast_again_changes_nothing_and_never_overwrites(tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "outside.txt", "portal2.sqlite", "tc.sqlite"]
 
 
-def test_the_share_holds_what_no_version_control_holds(world: World) -> None:
+def test_the_share_has_files_that_version_control_cannot_store(world: World) -> None:
     odd = world.files / "odd"
     assert stat.S_ISFIFO((odd / "pipe.pdf").stat().st_mode)
     assert not (odd / "leads-out.txt").resolve().is_relative_to(world.files)
@@ -93,13 +93,13 @@ def test_the_share_holds_what_no_version_control_holds(world: World) -> None:
     assert os.fsdecode(b"latin1-\xe9.txt") in {path.name for path in odd.iterdir()}
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
+def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, sample_data; print(sorted({'numpy', 'pyarrow', 'sqlalchemy', 'pandas', 'psycopg'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=CAST.parent.parent)
     assert found.stdout == "[]\n"
 
 
-def test_a_synthetic_world_is_the_same_every_time_whatever_the_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_synthetic_world_is_reproducible_for_any_block_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = _rows(tmp_path / "whole", _write(tmp_path / "whole", 130, seed=7))
     monkeypatch.setattr(synthetic, "BLOCK", 17)
     assert _rows(tmp_path / "blocks", _write(tmp_path / "blocks", 130, seed=7)) == whole
@@ -146,7 +146,7 @@ def test_a_database_that_holds_rows_is_refused(tmp_path: Path) -> None:
         write_synthetic("mysql://localhost/x", "mysql://localhost/y", tmp_path / "x")
 
 
-def test_postgresql_gets_the_same_world_but_for_what_it_cannot_hold(tmp_path: Path) -> None:
+def test_postgresql_gets_the_same_world_except_values_that_it_cannot_store(tmp_path: Path) -> None:
     psycopg = pytest.importorskip("psycopg", exc_type=ImportError)
     counts = _write(tmp_path, 60)
     lite = _rows(tmp_path, counts)

@@ -78,7 +78,7 @@ def test_tls_needs_certificates_and_this_machine_needs_none(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "url", ["postgresql://reader:Hunter2@h/d", "postgresql://reader@h/d?password=Hunter2", "postgresql://h/d?sslpassword=Hunter2"]
 )
-def test_no_task_for_a_cluster_holds_a_password(url: str) -> None:
+def test_no_task_for_a_cluster_contains_a_password(url: str) -> None:
     with pytest.raises(WrongUsage, match="a URL must not contain a password") as raised:
         refuse_password("--source", url)
     assert "Hunter2" not in raised.value.message

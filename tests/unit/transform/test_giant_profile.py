@@ -23,7 +23,7 @@ def more_rows(table: str, key: str, many: int, setting: str = "") -> str:
     )
 
 
-def test_a_giant_profile_and_any_number_of_workers(portals: Portals) -> None:
+def test_a_giant_profile_gives_the_same_store_with_any_number_of_workers(portals: Portals) -> None:
     portals.do(
         "portal2",
         more_rows("profile_response", "response_id", RESPONSES),

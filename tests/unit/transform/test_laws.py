@@ -18,7 +18,7 @@ from etl.extract import table_batch as stretch
 from etl.runfolder.folder import open_locked
 from etl.system.worker_pool import worker_processes
 from sample_data.world import write_cast
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.laws import law
 from tests.support.legacy import FREEZE, MAPPINGS, Legacy, Store, Undecodable, content_of_store, migrate, publish
 from tests.support.worlds import COMPANY_IDS, worlds
@@ -39,7 +39,7 @@ def source_keys(world: Legacy) -> dict[str, Counter[str]]:
     for mapping in MAPPINGS.tables.values():
         keys = [tuple(row[name] for name in mapping.key) for row in world.tables.get(mapping.table, [])]
         found[mapping.table] = Counter("|".join(map(_text, key)) for key in keys if None not in key)
-        found[mapping.table].update(f"NULL#{place}" for place in range(1, 1 + sum(None in key for key in keys)))
+        found[mapping.table].update(f"NULL#{position}" for position in range(1, 1 + sum(None in key for key in keys)))
     return found
 
 
@@ -140,12 +140,12 @@ def test_every_object_that_a_row_names_is_in_the_object_store_under_its_digest_a
 @law(4)
 def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
     with _folder() as folder:
-        place = world.write(folder / "legacy")
+        position = world.write(folder / "legacy")
         stores = []
         for rows in (50_000, 1, 3):
             with pytest.MonkeyPatch.context() as constant:
                 constant.setattr(stretch, "ROWS_PER_FILE", rows)
-                stores.append(migrate(place, folder / str(rows)))
+                stores.append(migrate(position, folder / str(rows)))
         first, *others = [content_of_store(store.path) for store in stores]
         assert [other == first for other in others] == [True, True]
         assert [store.stored() == stores[0].stored() for store in stores[1:]] == [True, True]
@@ -164,8 +164,8 @@ def test_the_order_of_the_rows_in_the_source_does_not_matter(world: Legacy) -> N
 @law(4)
 def test_K2_K4_a_run_in_another_folder_gives_identical_rows_and_the_same_run_again_changes_nothing(world: Legacy) -> None:
     with _folder() as folder:
-        place = world.write(folder / "legacy")
-        one, other = migrate(place, folder / "1"), migrate(place, folder / "2")
+        position = world.write(folder / "legacy")
+        one, other = migrate(position, folder / "1"), migrate(position, folder / "2")
         assert _whole(one.path) == _whole(other.path)
         before = one.path.read_bytes()
         with open_locked(other.run.path) as run:
@@ -190,7 +190,7 @@ def _whole(path: Path) -> dict[str, list[dict[str, object]]]:
 
 @given(world=worlds(), number=st.integers(500, 2**61))
 @law(4)
-def test_K2_ids_never_change_whatever_else_is_in_the_source(world: Legacy, number: int) -> None:
+def test_K2_ids_do_not_depend_on_other_rows_of_the_source(world: Legacy, number: int) -> None:
     """K2: a row that was not there before changes no id of those that were."""
     with _folder() as folder:
         before = migrate(world.write(folder / "one"), folder / "1").ids
@@ -261,22 +261,22 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
         yield executor
 
 
-def test_worker_processes_give_the_same_files_as_none(tmp_path: Path, pool: Executor) -> None:
+def test_worker_processes_give_the_same_files(tmp_path: Path, pool: Executor) -> None:
     """K3: what a run leaves depends on no scheduling; the stage files' digests are equal too."""
-    place = write_cast(tmp_path / "legacy")
+    position = write_cast(tmp_path / "legacy")
     with pytest.MonkeyPatch.context() as constant:
         constant.setattr(stretch, "ROWS_PER_FILE", 5)
-        alone, together = migrate(place, tmp_path / "alone"), migrate(place, tmp_path / "together", pool=pool)
+        alone, together = migrate(position, tmp_path / "alone"), migrate(position, tmp_path / "together", pool=pool)
     assert alone.run.digest("extract", "split", "reattach") == together.run.digest("extract", "split", "reattach")
     assert content_of_store(alone.path) == content_of_store(together.path)
 
 
 def test_the_cast_cut_into_single_rows_is_the_cast(tmp_path: Path) -> None:
-    place = write_cast(tmp_path / "legacy")
-    whole = migrate(place, tmp_path / "whole")
+    position = write_cast(tmp_path / "legacy")
+    whole = migrate(position, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as constant:
         constant.setattr(stretch, "ROWS_PER_FILE", 7)
-        cut = migrate(place, tmp_path / "cut")
+        cut = migrate(position, tmp_path / "cut")
     assert content_of_store(cut.path) == content_of_store(whole.path)
 
 
@@ -304,10 +304,10 @@ def test_K10_per_profile_the_multiset_of_type_status_and_tier_is_unchanged(world
 
 @given(world=worlds(odd_keys=True))
 @law(5)
-def test_K10_whatever_the_world_its_rows_pass_the_checks_and_the_verifier_finds_them_equal(world: Legacy) -> None:
-    """Three readings of the rule book, written apart: the loader's, the checks', the verifier's."""
+def test_K10_every_generated_world_passes_the_checks_and_is_equal(world: Legacy) -> None:
+    """Three independent implementations of the rules: loader, checks and verifier."""
     with _folder() as folder:
         world.write(folder / "legacy")
-        done = Night(folder).json("run")
+        done = Workspace(folder).json("run")
         assert (done.code, done.envelope["errors"]) == (0, [])
         assert done.data["verdict"]["holds"] is True

@@ -1,4 +1,4 @@
-"""Every number of the rule book and of its fine print stands in the name of a test: what is decided is shown."""
+"""Every rule and every line of the fine print is in the name of a test."""
 
 import re
 import tomllib

@@ -1,6 +1,6 @@
-"""Whether the places of a migration lie apart: what is only read, what is written, what is thrown away.
+"""Refuses paths of a migration that overlap: databases, folders and outputs, before anything is written.
 
-Asked before anything is made. Places are compared by where they really are, links followed, and by what the file system says is one and the same.
+Paths are compared after following links, and by device and inode, so that hard links and folders mounted twice are recognised.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from etl.databases import FOLDER, database_identity
 from etl.errors import Refused
-from etl.objects.place import bucket_of, folder_of
+from etl.objects.address import bucket_of, folder_of
 from etl.options import Options
 from etl.runfolder import layout
 from etl.runfolder.settings import RunSettings
@@ -22,8 +22,8 @@ _NEXT = "Give each a separate path, none inside another; then run the same comma
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place of the migration: the option that names it, and where it really is."""
+class NamedPath:
+    """A path of the migration, resolved, with the option that gives it."""
 
     option: str
     path: Path
@@ -31,7 +31,7 @@ class Place:
 
 
 def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
-    """Refused where two places of these options lie within each other, one of which is written to. `outs`: further ones that are going to be written."""
+    """Raises Refused if one path of these options is inside another and either is written to. `outs`: further paths that will be written."""
     folders, files = list(_folders(options)), list(_files(options))
     own = options.run.resolve() / layout.REHEARSAL if options.run is not None else None
     for number, one in enumerate(folders):
@@ -50,7 +50,7 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
             raise _overlap(target, file)
     kept = [folder for folder in folders if folder.option != "--run"]  # what is written into a run's folder goes with it
     for option, path in outs:
-        out = Place(option, path.resolve())
+        out = NamedPath(option, path.resolve())
         for folder in kept:
             if not _is_own(own, out, folder) and _within(out, folder):
                 raise _overlap(out, folder)
@@ -63,7 +63,7 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
 
 
 def of_run(options: Options, settings: RunSettings) -> Options:
-    """The options, completed with those of the run's start; a URL with a hidden password still identifies a path."""
+    """Returns the options, completed with those that the run began with; a URL with a hidden password still identifies a path."""
     return replace(
         options,
         source=options.source if options.source is not None else settings.source,
@@ -74,41 +74,41 @@ def of_run(options: Options, settings: RunSettings) -> Options:
     )
 
 
-def _folders(options: Options) -> Iterator[Place]:
+def _folders(options: Options) -> Iterator[NamedPath]:
     if options.run is not None:
-        yield Place("--run", options.run.resolve())
+        yield NamedPath("--run", options.run.resolve())
     if options.objects is not None and bucket_of(options.objects) is None:
-        yield Place("--objects", folder_of(options.objects, "--objects").resolve())
+        yield NamedPath("--objects", folder_of(options.objects, "--objects").resolve())
     if options.files is not None:
-        yield Place("--files", folder_of(options.files, "--files").resolve())
+        yield NamedPath("--files", folder_of(options.files, "--files").resolve())
     for option, url in (("--source", options.source), ("--tc", options.tc)):
         if url is not None and url.startswith(FOLDER):
-            yield Place(option, Path(url.removeprefix(FOLDER)).resolve())
+            yield NamedPath(option, Path(url.removeprefix(FOLDER)).resolve())
 
 
-def _files(options: Options) -> Iterator[Place]:
+def _files(options: Options) -> Iterator[NamedPath]:
     for option, url in (("--source", options.source), ("--tc", options.tc), ("--target", options.target)):
         if url is None:
             continue
         kind, *rest = database_identity(url)
         if kind == "sqlite" and rest and ":memory:" not in url and url.rstrip("/") != "sqlite:":
-            yield Place(option, Path(str(rest[0])), is_folder=False)
+            yield NamedPath(option, Path(str(rest[0])), is_folder=False)
 
 
-def _is_own(own: Path | None, one: Place, other: Place) -> bool:
-    """Whether one of them is the run's folder and the other a rehearsal's own place in it."""
+def _is_own(own: Path | None, one: NamedPath, other: NamedPath) -> bool:
+    """Returns whether one is the run's folder and the other the rehearsal's own path in it."""
     if own is None or "--run" not in (one.option, other.option):
         return False
     inner = other if one.option == "--run" else one
     return inner.option not in _READ and inner.path.is_relative_to(own) and inner.path != own
 
 
-def _within(inner: Place, outer: Place) -> bool:
+def _within(inner: NamedPath, outer: NamedPath) -> bool:
     return inner.path.is_relative_to(outer.path) or any(_is_same(folder, outer.path) for folder in (inner.path, *inner.path.parents))
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    """Whether both are one and the same: by name, or by the file system's number, as of hard links and of folders that are mounted twice."""
+    """Returns whether both are the same: by name, or by device and inode, as of hard links and folders that are mounted twice."""
     if one == other:
         return True
     try:
@@ -117,5 +117,5 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
-def _overlap(one: Place, other: Place) -> Refused:
+def _overlap(one: NamedPath, other: NamedPath) -> Refused:
     return Refused(f"Paths overlap: {one.option} ({one.path}) and {other.option} ({other.path}).", _NEXT)

@@ -8,14 +8,14 @@ import pytest
 
 from etl.errors import NoSpace
 from etl.runfolder.disk_space import Need, bytes_below, require_room
-from tests.support.command import Night
+from tests.support.command import Workspace
 from tests.support.servers import Portals, portals
 
 __all__ = ["portals"]  # a fixture
 _MORE_THAN_ANY_DISK = 1 << 60
 
 
-def test_what_plan_estimates_is_enough_for_each_step_the_store_and_the_documents(cast: Night) -> None:
+def test_what_plan_estimates_is_enough_for_each_step_the_store_and_the_documents(cast: Workspace) -> None:
     data = cast.json("plan").data
     for step, estimated in data["staged"].items():
         assert 0 < bytes_below(cast.run / step) < estimated or step == "load", step
@@ -41,7 +41,7 @@ def test_what_is_needed_on_one_disk_is_added_up_and_each_need_is_named(tmp_path:
         require_room([Need(tmp_path, 1, "stage files"), Need(tmp_path / "to" / "be" / "made", free, "documents")])
 
 
-def test_what_lies_there_already_is_not_asked_for_again(tmp_path: Path) -> None:
+def test_space_that_a_run_already_uses_is_not_required_again(tmp_path: Path) -> None:
     with pytest.raises(NoSpace):
         require_room([Need(tmp_path, _MORE_THAN_ANY_DISK, "documents")])
     require_room([Need(tmp_path, _MORE_THAN_ANY_DISK, "documents", there=lambda: _MORE_THAN_ANY_DISK)])  # does not raise

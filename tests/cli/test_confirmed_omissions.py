@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 OLD = ("--source", "sqlite:///legacy/portal2.sqlite", "--target", "sqlite:///portal3.sqlite", "--objects", "objects")
 TC, FILES = ("--tc", "sqlite:///legacy/tc.sqlite"), ("--files", "legacy/files")
 FREEZE = ("--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30")
 
 
-def test_K2_a_run_without_what_the_store_was_filled_with_is_refused_unless_it_is_said(published: Night) -> None:
+def test_K2_a_delta_without_an_earlier_source_is_refused_unless_confirmed(published: Workspace) -> None:
     """Trade Compliance, freeze, file share; the refusal comes before the store is changed, and names what would be lost."""
     before = published.content()
     for given, word in (((*FILES, *FREEZE), "--tc"), ((*TC, *FILES), "--freeze-from"), ((*TC, *FREEZE), "--files")):
@@ -34,7 +34,7 @@ def test_K2_a_run_without_what_the_store_was_filled_with_is_refused_unless_it_is
     assert back.code == 0, back.err
 
 
-def test_K8_rollback_and_purge_ask_first_and_a_second_rollback_says_that_it_was_done(published: Night) -> None:
+def test_K8_rollback_and_purge_require_confirmation_and_a_second_rollback_reports_the_first(published: Workspace) -> None:
     before = published.content()
     for name in ("rollback", "purge"):
         done = command(name, "--run", "run", folder=published.folder)  # there is no terminal here

@@ -226,7 +226,7 @@ def test_server_crashes_full(reference: Reference, postgres_store: Content, serv
 
 
 def _crash(many: int, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
-    """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster starts all others anew."""
+    """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster restarts all others."""
     import signal
 
     for number in range(1, many + 1):
@@ -293,7 +293,7 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
 def test_killed_load_that_is_given_up(
     reference: Reference, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
 ) -> None:
-    """What it had staged goes with the rollback, which has nothing else to take back."""
+    """Its staged rows are removed by the rollback, which has nothing else to roll back."""
     scene, direct = into_postgres(reference, server, proxy, scenes)
     with tried(KILL_COMMIT):
         assert broken(scene, "load", proxy, Fault("commit", load_counts["commit"]), kill=True).code == KILLED
@@ -319,7 +319,7 @@ def test_read_only_server(reference: Reference, postgres_store: Content, server:
         assert not difference(store_content(scene.target, scene.folder), postgres_store)
 
 
-def test_nobody_answers(reference: Reference, scenes: Scenes) -> None:
+def test_a_silent_server(reference: Reference, scenes: Scenes) -> None:
     """No server there: exit 1 and the next step, not a wait."""
     scene = scenes(reference.before("load"))
     scene.target = "postgresql://postgres:canary-password-9d2e@127.0.0.1:1/wire"
@@ -340,7 +340,7 @@ def test_slow_network(reference: Reference, postgres_store: Content, server: Ser
         proxy.delay = 0.0
 
 
-def test_silence_is_noticed(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
+def test_a_silent_connection_is_detected(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
     """A server that is gone without a word: the system asks for it on every connection after half a minute, not after its own two hours."""
     scene = scenes(postgres_extract.before("extract"))
     before: list[list[float]] = []

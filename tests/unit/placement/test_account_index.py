@@ -13,7 +13,7 @@ from etl.placement.account_index import AccountIndex, join_indexes, make_account
 
 def made(rows: list[tuple[int, bool, list[int]]]) -> AccountIndex:
     """The index of rows with these (key, held, accounts)."""
-    row = np.array([place for place, (_, _, accounts) in enumerate(rows) for _ in accounts], np.int64)
+    row = np.array([position for position, (_, _, accounts) in enumerate(rows) for _ in accounts], np.int64)
     accounts = np.array([account for _, _, accounts in rows for account in accounts], np.int32)
     return make_account_index(np.array([key for key, _, _ in rows], np.int64), np.array([held for _, held, _ in rows], bool), row, accounts)
 

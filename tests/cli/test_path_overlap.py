@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from etl.commands.sample_audit import free_name
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     """Mode, time and bytes of all that lies there."""
     found = {}
-    for place in sorted(folder.rglob("*")):
-        seen = place.lstat()
-        found[str(place.relative_to(folder))] = (seen.st_mode, seen.st_mtime_ns, place.read_bytes() if place.is_file() else b"")
+    for path in sorted(folder.rglob("*")):
+        seen = path.lstat()
+        found[str(path.relative_to(folder))] = (seen.st_mode, seen.st_mtime_ns, path.read_bytes() if path.is_file() else b"")
     return found
 
 
@@ -27,15 +27,15 @@ OVERLAPS = {
     "objects in the share": {"--objects": "legacy/files/deep/new"},
     "objects by a link into the share": {"--objects": "alias/new"},
     "objects above the share": {"--objects": "legacy"},
-    "objects in the run": {"--objects": "night/objects"},
-    "objects are the run": {"--objects": "night"},
+    "objects in the run": {"--objects": "cutover/objects"},
+    "objects are the run": {"--objects": "cutover"},
     "objects by a URI": {"--objects": "file://{folder}/legacy/files"},
-    "run in the share": {"--run": "legacy/files/night"},
+    "run in the share": {"--run": "legacy/files/cutover"},
     "run above the share": {"--run": "legacy"},
-    "run in the objects": {"--run": "objects/night"},
+    "run in the objects": {"--run": "objects/cutover"},
     "target in the share": {"--target": "sqlite:///legacy/files/new.sqlite"},
     "target in the objects": {"--target": "sqlite:///objects/new.sqlite"},
-    "target in the run": {"--target": "sqlite:///night/new.sqlite"},
+    "target in the run": {"--target": "sqlite:///cutover/new.sqlite"},
     "target is the old portal": {"--target": "sqlite:///legacy/portal2.sqlite"},
     "target is the old portal by a hard link": {"--target": "sqlite:///hard.sqlite"},
     "target is the old portal by a link": {"--target": "sqlite:///soft.sqlite"},
@@ -43,7 +43,7 @@ OVERLAPS = {
 }
 
 
-def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Night, tmp_path: Path) -> None:
+def test_K1_overlapping_paths_are_refused_before_any_write(cast: Workspace, tmp_path: Path) -> None:
     """The old share got `sha256/` and a note; exit 0."""
     shutil.copytree(
         cast.folder / "legacy", tmp_path / "legacy", ignore=lambda folder, names: ["files"] if folder.endswith("legacy") else []
@@ -60,7 +60,7 @@ def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Night,
         "--files": "legacy/files",
         "--target": "sqlite:///new.sqlite",
         "--objects": "objects",
-        "--run": "night",
+        "--run": "cutover",
     }
     before = everything(tmp_path)
     for name, other in OVERLAPS.items():
@@ -77,7 +77,7 @@ def test_K1_places_that_overlap_are_refused_before_anything_is_made(cast: Night,
             assert everything(tmp_path) == before, name
 
 
-def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
+def test_a_folder_of_another_kind_is_refused_and_unchanged(tmp_path: Path) -> None:
     """`purge --run www` closed a web server's folder to everybody else."""
     for held in ("index.html", ".profile"):
         www = tmp_path / held.strip(".")
@@ -101,7 +101,7 @@ def test_a_folder_that_is_no_runs_is_refused_and_left_as_it_was(tmp_path: Path) 
         assert not (tmp_path / "nothing").exists()
 
 
-def test_what_is_written_for_others_does_not_go_into_the_stores(published: Night) -> None:
+def test_outputs_are_not_written_into_stores(published: Workspace) -> None:
     for words in (
         ("company", "--folder", "objects/letters"),
         ("company", "--folder", "legacy/files/letters"),
@@ -113,7 +113,7 @@ def test_what_is_written_for_others_does_not_go_into_the_stores(published: Night
     assert not [name for name in ("objects/letters", "legacy/files/letters", "objects/bundle", "key") if (published.folder / name).exists()]
 
 
-def test_purge_takes_all_that_proves_nothing_and_says_what_is_left(published: Night) -> None:
+def test_purge_removes_what_is_not_evidence_and_lists_the_rest(published: Workspace) -> None:
     """The sample and the letters stayed, under "nothing of the old portals' data is left"."""
     folder = published.folder
     for words in (("sample-audit", "--size", "5"), ("company", "--folder", "run/letters")):
@@ -122,13 +122,13 @@ def test_purge_takes_all_that_proves_nothing_and_says_what_is_left(published: Ni
     (folder / "run" / "notes" / "people.txt").write_text("somebody")
     done = command("purge", "--run", "run", "--yes", folder=folder)
     assert done.code == 0, done.err
-    left = {place.relative_to(folder / "run").as_posix() for place in (folder / "run").rglob("*") if place.is_file()}
+    left = {path.relative_to(folder / "run").as_posix() for path in (folder / "run").rglob("*") if path.is_file()}
     assert left - {".lock", ".workers"} == {"manifest.json", "events.jsonl", "report/report.json", "report/summary.md", "report/junit.xml"}
     assert "report/report.json" in done.out
     assert max(map(len, done.out.splitlines())) < 400
 
 
-def test_a_ticked_sample_is_never_overwritten(published: Night) -> None:
+def test_a_ticked_sample_is_never_overwritten(published: Workspace) -> None:
     folder = published.folder
     words = ("sample-audit", "--size", "5", "--out", "ticks.csv", "--run", "run")
     assert command(*words, folder=folder).code == 0
@@ -143,7 +143,7 @@ def test_a_ticked_sample_is_never_overwritten(published: Night) -> None:
     assert free_name(folder / "ticks.csv") == folder / "ticks-2.csv"
 
 
-def test_bytes_and_texts_of_a_sample_are_sealed_and_documents_are_among_them(published: Night) -> None:
+def test_bytes_and_texts_of_a_sample_are_sealed_and_documents_are_among_them(published: Workspace) -> None:
     """Vetting content stood there in the clear; loaded documents as held; a digest without key gives a short text away."""
     folder = published.folder
     with published.database("portal3.sqlite") as store:

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.support.command import ROOT, Night
+from tests.support.command import ROOT, Workspace
 
 _PATIENCE = 120.0  # seconds; many tests may share the machine
 
@@ -19,14 +19,14 @@ _PATIENCE = 120.0  # seconds; many tests may share the machine
 class Terminal:
     """A command at a terminal of its own, whose every byte is kept."""
 
-    def __init__(self, night: Night, name: str) -> None:
-        words = [word for word in night.words(name) if word != "--yes"]
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        words = [word for word in workspace.words(name) if word != "--yes"]
         self.seen = b""
         self._master, slave = pty.openpty()
         given = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "120"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cli", *words],
-            cwd=night.folder,
+            cwd=workspace.folder,
             env=given,
             stdin=slave,
             stdout=slave,
@@ -73,12 +73,12 @@ def _controlling(descriptor: int) -> None:
 @pytest.mark.parametrize(
     ("name", "question"), [("rollback", "rows and restore "), ("purge", "Remove all files that are not evidence from ")]
 )
-def test_rollback_and_purge_ask_at_a_terminal_and_do_it_only_for_a_yes(name: str, question: str, published: Night) -> None:
-    night = published
+def test_rollback_and_purge_require_a_confirmation_at_a_terminal(name: str, question: str, published: Workspace) -> None:
+    workspace = published
 
     def state() -> tuple[dict[str, bytes], set[str]]:
-        run = {str(place.relative_to(night.run)) for place in night.run.rglob("*") if place.is_file()}
-        return night.content(), run - {"lock", "progress.json"}
+        run = {str(path.relative_to(workspace.run)) for path in workspace.run.rglob("*") if path.is_file()}
+        return workspace.content(), run - {"lock", "progress.json"}
 
     before = state()
     for answer, code, said in (
@@ -88,18 +88,18 @@ def test_rollback_and_purge_ask_at_a_terminal_and_do_it_only_for_a_yes(name: str
         (b"\x04", 1, "Not confirmed."),
         (b"\x03", 130, "Interrupted"),
     ):
-        terminal = Terminal(night, name)
+        terminal = Terminal(workspace, name)
         assert terminal.answers(question, answer) == code, terminal.seen
         shown = terminal.seen.decode()
         assert said in shown, shown
         assert "Traceback" not in shown, shown
         assert "next: " in shown, shown
         assert state() == before, answer
-    terminal = Terminal(night, name)
+    terminal = Terminal(workspace, name)
     assert terminal.answers(question, b"YES\n") == 0, terminal.seen
     shown = terminal.seen.decode()
     if name == "rollback":
         assert shown.index("rollback: entity_account: ") < shown.index("[y/N]")  # what it will do is said before
     after = state()
     assert after != before
-    assert ("split" in {place.split("/")[0] for place in after[1]}) is (name == "rollback")
+    assert ("split" in {path.split("/")[0] for path in after[1]}) is (name == "rollback")

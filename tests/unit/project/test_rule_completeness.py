@@ -20,7 +20,7 @@ from etl.reconcile.rules import registry as verifier
 from etl.rules import registry as loader
 from mappings.errors import MappingError
 from mappings.read import HOME, read_mappings
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 
 MAPPINGS = read_mappings()
 
@@ -65,7 +65,7 @@ def test_X2_both_sides_read_the_same_references_from_the_mapping_files() -> None
         ("fine_print.toml", 'rules  = ["A18", "B2"', 'rules  = ["Z18", "B2"', "line 1.rules: found Z18"),
     ],
 )
-def test_a_law_that_contradicts_itself_is_refused(copy: Path, file: str, old: str, new: str, said: str) -> None:
+def test_contradictory_rules_are_refused(copy: Path, file: str, old: str, new: str, said: str) -> None:
     text = (copy / file).read_text(encoding="utf-8")
     assert old in text
     (copy / file).write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -97,7 +97,7 @@ def test_the_chapters_of_both_sides_have_the_same_names_and_the_same_rules() -> 
     )
 
 
-def test_rules_flag_rows_of_the_tables_that_their_chapters_name_and_of_no_others(cast: Night) -> None:
+def test_rules_flag_rows_of_the_tables_that_their_chapters_name_and_of_no_others(cast: Workspace) -> None:
     """The world of the cast has a row for every rule: what is declared is what happens."""
     happened: dict[str, set[str]] = {}
     with closing(sqlite3.connect(cast.target)) as store:
@@ -115,15 +115,17 @@ def test_rules_flag_rows_of_the_tables_that_their_chapters_name_and_of_no_others
 # -- bound before a byte is read ------------------------------------------------------------------------------------------------------------
 
 
-def _refused(night: Night, copy: Path, *words: str) -> str:
-    taken = night.words(words[0], "--mappings", str(copy))
-    done = command(*[word if word != "run" or place == 0 else "elsewhere" for place, word in enumerate(taken)], folder=night.folder)
+def _refused(workspace: Workspace, copy: Path, *words: str) -> str:
+    taken = workspace.words(words[0], "--mappings", str(copy))
+    done = command(
+        *[word if word != "run" or position == 0 else "elsewhere" for position, word in enumerate(taken)], folder=workspace.folder
+    )
     assert done.code == 1, done.err
-    assert not (night.folder / "elsewhere" / "extract").exists()
+    assert not (workspace.folder / "elsewhere" / "extract").exists()
     return done.err
 
 
-def test_plan_and_run_name_all_disagreements_in_one_answer_before_a_byte_is_read(checked: Night, copy: Path) -> None:
+def test_plan_and_run_report_all_disagreements_together_before_any_read(checked: Workspace, copy: Path) -> None:
     def change(file: str, old: str, new: str) -> None:
         text = (copy / file).read_text(encoding="utf-8")
         assert old in text
@@ -156,8 +158,8 @@ def test_plan_and_run_name_all_disagreements_in_one_answer_before_a_byte_is_read
 
 def test_several_errors_of_mapping_files_are_named_together(copy: Path) -> None:
     for file in ("document", "portal_task"):
-        place = copy / "portal2" / f"{file}.toml"
-        place.write_text(place.read_text(encoding="utf-8").replace("[[into]]", '[nonsense]\nx = "y"\n\n[[into]]', 1), encoding="utf-8")
+        path = copy / "portal2" / f"{file}.toml"
+        path.write_text(path.read_text(encoding="utf-8").replace("[[into]]", '[nonsense]\nx = "y"\n\n[[into]]', 1), encoding="utf-8")
     with pytest.raises(MappingError) as error:
         read_mappings(copy)
     assert [line.split(":")[0].strip() for line in str(error.value).splitlines() if "nonsense" in line] == [
@@ -166,7 +168,7 @@ def test_several_errors_of_mapping_files_are_named_together(copy: Path) -> None:
     ]
 
 
-def test_the_program_that_is_installed_agrees_with_its_rules() -> None:
+def test_the_installed_program_agrees_with_its_rules() -> None:
     assert list(binding.disagreements(MAPPINGS)) == []
 
 

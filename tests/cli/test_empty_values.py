@@ -9,7 +9,7 @@ import pytest
 
 from etl.commands.strict_options import StrictCommand
 from tests.docs.handbook import every_command
-from tests.support.command import Night, command
+from tests.support.command import Workspace, command
 from tests.support.legacy import Legacy
 
 COMMANDS = dict(every_command())
@@ -22,7 +22,7 @@ GIVEN = [
 
 
 @pytest.mark.parametrize("blank", ["", " "])
-def test_every_option_of_every_command_is_wrong_usage_where_it_is_empty(blank: str, tmp_path: Path) -> None:
+def test_an_empty_value_of_any_option_is_wrong_usage(blank: str, tmp_path: Path) -> None:
     for name, option in GIVEN:
         needed = [word for other in COMMANDS[name].params if other.required and other is not option for word in _filled(other)]
         done = command(*name.split(), *needed, max(option.opts, key=len), blank, folder=tmp_path)
@@ -35,7 +35,7 @@ def _filled(parameter: click.Parameter) -> list[str]:
     return ["x"] if isinstance(parameter, click.Argument) else [max(parameter.opts, key=len), "x"]
 
 
-def test_every_variable_of_every_command_is_wrong_usage_where_it_is_empty(tmp_path: Path) -> None:
+def test_an_empty_environment_variable_of_any_option_is_wrong_usage(tmp_path: Path) -> None:
     """A secret that is not set arrives in CI as an empty variable: a whole portal would be left out (fine print 64)."""
     for name, each in COMMANDS.items():
         for option in each.params:
@@ -47,11 +47,11 @@ def test_every_variable_of_every_command_is_wrong_usage_where_it_is_empty(tmp_pa
     assert (done.code, "PORTAL_MIGRATE_SEAL is set, but empty" in done.err) == (2, True)
 
 
-def test_every_command_is_a_strict_one() -> None:
+def test_every_command_is_strict() -> None:
     assert all(isinstance(each, StrictCommand) for each in COMMANDS.values())
 
 
-def test_an_empty_setting_of_the_configuration_is_wrong_usage_and_a_byte_order_mark_is_none(tmp_path: Path) -> None:
+def test_an_empty_configuration_value_is_wrong_usage_and_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     Legacy().write(tmp_path / "legacy")
     file = tmp_path / "migration.toml"
     file.write_text('source = "sqlite:///legacy/portal2.sqlite"\ntc = ""\n')
@@ -100,11 +100,11 @@ def test_postgres_as_a_scheme_is_postgresql(postgres: str, tmp_path: Path) -> No
     assert "database" not in done.err.splitlines()[0]
 
 
-def test_a_negative_key_is_traced_wherever_it_stands(tmp_path: Path) -> None:
+def test_a_negative_key_is_traced_in_any_argument_position(tmp_path: Path) -> None:
     world = Legacy().user(5, user_name="a@x.example").profile(-7).model(-8).entity(-9, type="IMP").contact(-10, user=5, profile=-7)
     world.document(-11, model=-8, profile=-7).content(-11, b"abc").link(-11, "MODEL", -8).write(tmp_path / "legacy")
-    night = Night(tmp_path)
-    assert night.command("run").code == 0
+    workspace = Workspace(tmp_path)
+    assert workspace.command("run").code == 0
     for words in (
         ("trace", "P2", "document", "-11", "--run", "run"),
         ("trace", "--run", "run", "P2", "document", "--", "-11"),
@@ -124,10 +124,10 @@ def test_a_negative_key_is_traced_wherever_it_stands(tmp_path: Path) -> None:
         "--run",
         "run",
         "--source",
-        night.stores["--source"],
+        workspace.stores["--source"],
         "--target",
-        night.stores["--target"],
+        workspace.stores["--target"],
         folder=tmp_path,
     )
     assert done.code == 0, done.err
-    assert b"M-000000009" in night.target.read_bytes()
+    assert b"M-000000009" in workspace.target.read_bytes()

@@ -24,14 +24,15 @@ from etl.objects.share import Share
 from etl.options import Options
 from etl.reconcile.objects.share import Moving, digest_at
 from etl.system.interruption import received
-from tests.support.command import Night, command
+from tests.support.background import in_background
+from tests.support.command import Workspace, command
 from tests.support.legacy import MAPPINGS
 
 DEEP, LONG = "x = " + "[" * 5_000, f"x = {'9' * 6_000}"
 
 
 @pytest.mark.parametrize("text", [DEEP, LONG], ids=["deep", "long"])
-def test_no_file_of_words_ends_a_command_with_a_fault(text: str, tmp_path: Path) -> None:
+def test_no_malformed_text_file_causes_an_internal_error(text: str, tmp_path: Path) -> None:
     """Lists within lists, and a number of thousands of digits, in every TOML file that is handed over."""
     source = ("--source", "sqlite:///old.sqlite")
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
@@ -53,7 +54,7 @@ def test_no_file_of_words_ends_a_command_with_a_fault(text: str, tmp_path: Path)
         assert (done.code, named in done.err, "A fault of the toolkit" in done.err) == (code, True, False), (words, done)
 
 
-def test_a_pipe_or_a_link_that_is_handed_over_is_named_and_not_followed(tmp_path: Path) -> None:
+def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Path) -> None:
     """A pipe was waited for without end; the first line of whatever a code list led to stood in the message."""
     os.mkfifo(tmp_path / "pipe")
     done = command("run", "--source", "sqlite:///x", "--run", "run", "--objects", "o", "--decisions", "pipe", folder=tmp_path)
@@ -76,12 +77,12 @@ def test_a_pipe_or_a_link_that_is_handed_over_is_named_and_not_followed(tmp_path
     assert (done.code, "limits.toml: file: found a link" in done.err, "Hunter2" in done.err) == (1, True, False), done
 
 
-def test_what_is_only_read_is_never_written_into(published: Night) -> None:
+def test_inputs_are_never_written_to(published: Workspace) -> None:
     """Lists, comparisons, drafts, the explorer's state and the run itself: not into the old share, nor into an old portal that is a folder."""
-    night = published
-    (night.folder / "export").mkdir()
-    (night.folder / "export" / "message.csv").write_text("A\n1\n")
-    before = sorted(night.folder.joinpath("legacy").rglob("*"))
+    workspace = published
+    (workspace.folder / "export").mkdir()
+    (workspace.folder / "export" / "message.csv").write_text("A\n1\n")
+    before = sorted(workspace.folder.joinpath("legacy").rglob("*"))
     export = ("--source", "folder:export", "--target", "sqlite:///t.sqlite")
     for words in (
         ("readiness", "--run", "run", "--out", "legacy/files/x"),
@@ -92,13 +93,13 @@ def test_what_is_only_read_is_never_written_into(published: Night) -> None:
         ("run", *export, "--objects", "export/o", "--run", "r"),
         ("plan", *export, "--objects", "export/o"),
     ):
-        done = command(*words, folder=night.folder)
+        done = command(*words, folder=workspace.folder)
         assert (done.code, "Paths overlap" in done.err) == (7, True), (words, done)
-    assert sorted(night.folder.joinpath("legacy").rglob("*")) == before
-    assert [place.name for place in (night.folder / "export").iterdir()] == ["message.csv"]
+    assert sorted(workspace.folder.joinpath("legacy").rglob("*")) == before
+    assert [path.name for path in (workspace.folder / "export").iterdir()] == ["message.csv"]
 
 
-def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> None:
+def test_a_manifest_with_paths_outside_the_run_is_refused(published: Workspace) -> None:
     """Evidence is packed under their names: `report/../../x` was written beside the bundle."""
     (published.folder / "x").write_text("planted")
     manifest = published.run / "manifest.json"
@@ -113,38 +114,31 @@ def test_a_manifest_whose_files_lie_elsewhere_is_refused(published: Night) -> No
     assert not (published.folder / "out").exists()
 
 
-def test_a_file_of_the_share_that_grows_all_the_time_is_not_followed(tmp_path: Path) -> None:
+def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Path) -> None:
     """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
-    place = tmp_path / "f"
-    place.write_bytes(b"x" * (4 << 20))
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * (4 << 20))
     pieces = Share(str(tmp_path)).chunks("f")
     assert pieces is not None
     read = len(next(pieces))
-    os.truncate(place, 64 << 20)
+    os.truncate(path, 64 << 20)
     sizes = [read]
     with pytest.raises(SourceChanged, match="changed while it was being read"):
         sizes.extend(len(piece) for piece in pieces)
     assert sum(sizes) <= 6 << 20
-    over = threading.Event()
 
-    def grow() -> None:
-        with place.open("ab") as file:
+    def grow(over: threading.Event) -> None:
+        with path.open("ab") as file:
             while not over.is_set():
                 file.write(b"x" * (1 << 20))
                 if file.tell() > 512 << 20:
                     file.truncate(64 << 20)
 
-    growing = threading.Thread(target=grow)
-    growing.start()
-    try:
-        with pytest.raises(Moving):
-            digest_at(tmp_path, "f")
-    finally:
-        over.set()
-        growing.join()
+    with in_background(grow), pytest.raises(Moving):
+        digest_at(tmp_path, "f")
 
 
-def test_names_of_a_scan_stay_names_in_the_draft(tmp_path: Path) -> None:
+def test_hostile_names_of_a_scan_are_quoted_in_the_draft(tmp_path: Path) -> None:
     """A table's name with a line break wrote lines of its own into the adapter's draft and the work list."""
     evil = 'message\n[from.retired]\nbody = "gone"\n# \x7f"'
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
@@ -163,7 +157,7 @@ def test_names_of_a_scan_stay_names_in_the_draft(tmp_path: Path) -> None:
         scaffold(Options(), tmp_path / "draft", tmp_path / "scan.json")
 
 
-def test_a_signal_ends_a_statement_of_a_sqlite_portal_that_has_no_end(tmp_path: Path) -> None:
+def test_a_signal_ends_an_endless_statement_on_sqlite(tmp_path: Path) -> None:
     """A view that counts for ever: the handler waited for SQLite's own call, SIGTERM was without effect."""
     columns = MAPPINGS.sources["P2"].tables["message"].columns
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:

@@ -1,4 +1,4 @@
-"""Rows 10, 11, 32, 33 and 51 of faults.md: once more, into a store of others, with something else, taken back, purged; killed meanwhile, too."""
+"""Rows 10, 11, 32, 33 and 51 of faults.md: a second start, a store with other rows, other options, rollback, purge; also killed meanwhile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_rollback_of_the_only_run(kind: str, reference: Reference, postgres_stor
         scene.run("rollback", code=0)
         assert empty(store_content(scene.target, scene.folder))
         assert object_content(scene.objects) == {}
-        scene.run("rollback", code=7)  # nothing is left to take back
+        scene.run("rollback", code=7)  # nothing is left to roll back
         scene.run("run", code=0)
         after = without_undo(reference.store if kind == "sqlite" else postgres_store)
         assert not difference(without_undo(store_content(scene.target, scene.folder)), after)
@@ -56,8 +56,8 @@ def test_rollback_of_the_only_run(kind: str, reference: Reference, postgres_stor
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_rollback_beside_another_store(kind: str, reference: Reference, server: Server, scenes: Scenes) -> None:
-    """Row 33: two new stores share one object store: what one of them takes back costs the other no document, and it says what it kept and why."""
+def test_rollback_with_another_store_on_the_same_objects(kind: str, reference: Reference, server: Server, scenes: Scenes) -> None:
+    """Row 33: two new stores share one object store: a rollback of one removes no document of the other, and reports what it kept and why."""
     one, two = scenes(reference.before("load")), scenes(reference.before("load"))
     shutil.rmtree(two.objects)
     two.objects.symlink_to(one.objects)
@@ -161,12 +161,12 @@ def _killed(many: int, reference: Reference, second: Scene, server: Server, scen
                 rows = rows_of(store_content(done.target, done.folder))
                 assert rows in (rows_of(before), {k: v for k, v in rows_of(after).items() if k in rows}), difference(rows, rows_of(before))
         with tried(BACK):
-            # 7: the last one had ended already; then there is nothing to take back.
+            # 7: the last one had ended already; then nothing is left to roll back.
             assert done.run("rollback").code in (0, 7)
             assert not difference(rows_of(store_content(done.target, done.folder)), rows_of(before))
 
 
-def test_once_more(reference: Reference, scenes: Scenes) -> None:
+def test_the_same_run_again(reference: Reference, scenes: Scenes) -> None:
     """Row 10: a finished run, given again, changes nothing and says so: not a byte of the store, of the objects, of the stage files."""
     scene = scenes(reference.done())
     with tried(BACK):
@@ -205,7 +205,7 @@ def test_store_with_rows_of_others(reference: Reference, scenes: Scenes) -> None
         assert store_content(other.target, other.folder) == before
 
 
-def test_resume_with_something_else(reference: Reference, scenes: Scenes, tmp_path: object) -> None:
+def test_resume_with_other_options(reference: Reference, scenes: Scenes, tmp_path: object) -> None:
     """Row 32: another source, store, share or freeze than the run began with is refused (7), the difference named, nothing written."""
     scene = scenes(reference.done())
     for option, value, word in (

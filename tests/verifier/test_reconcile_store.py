@@ -1,4 +1,4 @@
-"""A store minted from the verifier's own expected side: held against itself it has no difference, whatever the world (a law of reconcile)."""
+"""A store written from the rows that the verifier expects has no difference, for any sample world."""
 
 import hashlib
 import json
@@ -28,15 +28,14 @@ from etl.reconcile.engine.source import KEY, Source
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.engine.world import ExpectedRows, ExpectedState
 from etl.reconcile.selftest.harness import selftest
-from sample_data.world import World as Place
-from sample_data.world import write_cast
+from sample_data.world import World, write_cast
 
 
 @dataclass(frozen=True)
-class Minted:
+class WrittenStore:
     """Two old portals, and the URL of a store and the root of an object store that hold exactly what is expected of them."""
 
-    place: Place
+    old: World
     target: str
     objects: str
 
@@ -47,12 +46,10 @@ SCHEMA = Path(__file__).resolve().parents[2] / "mappings" / "schemas" / "portal3
 SPEC = read_spec()
 
 
-def mint(place: Place, folder: Path) -> tuple[str, str]:
-    """URL of a new store and root of its objects, holding exactly what the verifier expects of the old portals at `place`."""
-    sources = {
-        p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", place.source), ("TC", place.tc))
-    }
-    world = ExpectedState(SPEC, sources, place.files, FREEZE, BEGAN)
+def write_store(old: World, folder: Path) -> tuple[str, str]:
+    """URL of a new store and root of its objects, holding exactly what the verifier expects of the old portals at `old`."""
+    sources = {p: Source(SPEC, p, SqliteDatabase(Path(url.removeprefix("sqlite:///")))) for p, url in (("P2", old.source), ("TC", old.tc))}
+    world = ExpectedState(SPEC, sources, old.files, FREEZE, BEGAN)
     expected = Expected(world)
     path, objects = folder / "portal3.sqlite", folder / "objects"
     objects.mkdir(parents=True)
@@ -78,7 +75,7 @@ def mint(place: Place, folder: Path) -> tuple[str, str]:
             "INSERT INTO migration_holding VALUES (?, ?, ?, 'r1', ?, ?, ?)",
             (row["portal"], row["table"], row["key"], row["reason"], text, row["digest"]),
         )
-    for data in _bytes(place, sources):
+    for data in _bytes(old, sources):
         (objects / hashlib.sha256(data).hexdigest()).write_bytes(data)
     db.commit()
     db.close()
@@ -147,52 +144,52 @@ def _uuid_of_entity(entity: int) -> str:
     return _uuid("entity_account", int(fingerprint([pl.Series("legacy_entity_id", [entity], dtype=pl.Int64)], 1)[0]))
 
 
-def _bytes(place: Place, sources: dict[str, Source]) -> list[bytes]:
+def _bytes(old: World, sources: dict[str, Source]) -> list[bytes]:
     """Every run of bytes that an old portal holds: contents, files, texts that are no Unicode."""
     found = []
-    for url in (place.source, place.tc):
+    for url in (old.source, old.tc):
         db = sqlite3.connect(url.removeprefix("sqlite:///"))
         db.text_factory = bytes
         for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
             for row in db.execute(f"SELECT * FROM {name.decode()}"):
                 found += [value for value in row if isinstance(value, bytes)]
         db.close()
-    return found + [path.read_bytes() for path in place.files.rglob("*") if path.is_file()]
+    return found + [path.read_bytes() for path in old.files.rglob("*") if path.is_file()]
 
 
-def minted_in(folder: Path) -> Minted:
-    """The cast, and the store minted from it."""
-    place = write_cast(folder / "legacy")
-    return Minted(place, *mint(place, folder))
+def written_store_in(folder: Path) -> WrittenStore:
+    """The cast, and the store written from its expected rows."""
+    old = write_cast(folder / "legacy")
+    return WrittenStore(old, *write_store(old, folder))
 
 
 @pytest.fixture(scope="module")
-def minted(tmp_path_factory: pytest.TempPathFactory) -> Minted:
-    return minted_in(tmp_path_factory.mktemp("minted"))
+def written_store(tmp_path_factory: pytest.TempPathFactory) -> WrittenStore:
+    return written_store_in(tmp_path_factory.mktemp("written"))
 
 
 @pytest.fixture
-def scratch(minted: Minted, tmp_path: Path) -> Iterator[tuple[Minted, sqlite3.Connection]]:
+def scratch(written_store: WrittenStore, tmp_path: Path) -> Iterator[tuple[WrittenStore, sqlite3.Connection]]:
     """A copy of the store and its objects that may be changed, and a connection that changes it at once."""
-    shutil.copyfile(minted.target.removeprefix("sqlite:///"), tmp_path / "store.sqlite")
-    shutil.copytree(minted.objects, tmp_path / "objects")
+    shutil.copyfile(written_store.target.removeprefix("sqlite:///"), tmp_path / "store.sqlite")
+    shutil.copytree(written_store.objects, tmp_path / "objects")
     db = sqlite3.connect(tmp_path / "store.sqlite", isolation_level=None)
-    yield Minted(minted.place, f"sqlite:///{tmp_path / 'store.sqlite'}", str(tmp_path / "objects")), db
+    yield WrittenStore(written_store.old, f"sqlite:///{tmp_path / 'store.sqlite'}", str(tmp_path / "objects")), db
     db.close()
 
 
-def answer(minted: Minted) -> Reconciliation:
-    place = minted.place
-    return reconcile(place.source, place.tc, str(place.files), minted.target, minted.objects)
+def answer(written_store: WrittenStore) -> Reconciliation:
+    old = written_store.old
+    return reconcile(old.source, old.tc, str(old.files), written_store.target, written_store.objects)
 
 
-def found(minted: Minted) -> list[tuple[str, ...]]:
+def found(written_store: WrittenStore) -> list[tuple[str, ...]]:
     """Table, kind, key, account and column of every difference."""
-    return answer(minted).differences.select("table", "kind", "legacy_key", "account_number", "column").rows()
+    return answer(written_store).differences.select("table", "kind", "legacy_key", "account_number", "column").rows()
 
 
-def test_minted_store_equals_what_it_was_minted_from(minted: Minted) -> None:
-    result = answer(minted)
+def test_a_store_written_from_the_expected_rows_is_equal(written_store: WrittenStore) -> None:
+    result = answer(written_store)
     assert result.differences.rows() == []
     assert result.answer == "equal"
     assert result.profiles_checked > 30
@@ -204,29 +201,29 @@ def test_minted_store_equals_what_it_was_minted_from(minted: Minted) -> None:
         assert once <= sum(tally.held.values()) <= once + tally.loaded, (portal, table)  # X2: loaded and held
 
 
-def test_answer_is_the_same_in_every_time_zone(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_the_result_is_the_same_in_every_time_zone(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     db.execute("UPDATE event_history SET occurred_at = '2020-01-01 05:00:00' WHERE legacy_key = '101'")
     code = "import sys; from etl.reconcile import reconcile; print(reconcile(*sys.argv[1:]).differences.write_csv())"
-    place = minted.place
+    old = written_store.old
     said = set()
     for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
-        command = [sys.executable, "-c", code, place.source, place.tc, str(place.files), minted.target, minted.objects]
+        command = [sys.executable, "-c", code, old.source, old.tc, str(old.files), written_store.target, written_store.objects]
         root = Path(__file__).resolve().parents[2]
         said.add(subprocess.run(command, env=os.environ | {"TZ": zone}, cwd=root, capture_output=True, text=True, check=True).stdout)
     assert len(said) == 1
     assert "event_history,changed,P2,101,,occurred_at" in said.pop()
 
 
-def test_each_difference_names_table_key_account_and_column(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_each_difference_names_table_key_account_and_column(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     account = "(SELECT account_id FROM entity_account WHERE legacy_entity_id = 101)"
     db.execute("UPDATE profile_response SET response_text = response_text || ' ' WHERE legacy_key = '101'")
     db.execute(f"DELETE FROM account_address WHERE legacy_key = '101' AND account_id = {account}")
     db.execute(f"INSERT INTO account_country_of_origin VALUES ({account}, 99, 'ZZ')")
     db.execute("UPDATE account_status_history SET from_at = '2005-08-31 00:00:00.000001' WHERE rowid = 1")
     db.execute("UPDATE login SET phone = '+1' WHERE email_key = 'rosa.field@harbor-pine.example'")
-    rows = found(minted)
+    rows = found(written_store)
     number = "10000101"
     assert ("profile_response", "changed", "101", number, "response_text") in rows
     assert ("account_address", "missing", "101", number, None) in rows
@@ -236,8 +233,8 @@ def test_each_difference_names_table_key_account_and_column(scratch: tuple[Minte
     assert rows == [row for _, row in sorted((list(SPEC.target).index(row[0]), row) for row in rows)]
 
 
-def test_personal_values_are_never_shown(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_personal_values_are_never_shown(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     for table in SPEC.target.values():
         for column in table.columns.values():
             if column.kind == "text" and not column.name.endswith(("_cd", "sha256")) and table.name != "migration_run":
@@ -245,29 +242,29 @@ def test_personal_values_are_never_shown(scratch: tuple[Minted, sqlite3.Connecti
                     db.execute(f"UPDATE {table.name} SET {column.name} = '123-45-6789 canary@word.example'")
                 except sqlite3.IntegrityError:  # a key: one row will do
                     db.execute(f"UPDATE OR IGNORE {table.name} SET {column.name} = '123-45-6789 canary@word.example' WHERE rowid = 1")
-    said = answer(minted).differences.write_csv()
+    said = answer(written_store).differences.write_csv()
     assert len(said) > 10_000
     assert "canary" not in said
     assert "123-45-6789" not in said
 
 
-def test_ids_that_are_not_canonical_or_lead_nowhere(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_non_canonical_and_dangling_ids_are_differences(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     db.execute("UPDATE portal_task SET task_id = upper(task_id) WHERE legacy_key = '101'")
     db.execute("UPDATE svi_link SET requested_by_login_id = '00000000-0000-4000-8000-000000000000' WHERE requested_by_login_id IS NOT NULL")
     db.execute("UPDATE account_program SET account_id = 'no id' WHERE rowid = 1")
-    rows = found(minted)
+    rows = found(written_store)
     assert ("portal_task", "changed", "101", "10000101", "task_id") in rows
     assert {row[4] for row in rows if row[0] == "svi_link"} == {"requested_by_login_id"}
     assert {row[1] for row in rows if row[0] == "account_program"} == {"missing", "unexpected"}
 
 
-def test_what_cannot_be_checked_is_not_green(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_an_unreadable_table_is_not_green(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     db.execute("ALTER TABLE message ADD COLUMN mood TEXT")
-    assert answer(minted).answer == "not_checked"
+    assert answer(written_store).answer == "not_checked"
     db.execute("DROP TABLE svi_link")
-    result = answer(minted)
+    result = answer(written_store)
     assert result.answer == "not_checked"
     assert result.differences.select("table", "kind", "column").rows() == [
         ("svi_link", "not_checked", None),
@@ -275,36 +272,36 @@ def test_what_cannot_be_checked_is_not_green(scratch: tuple[Minted, sqlite3.Conn
     ]
 
 
-def test_source_table_that_no_mapping_names_is_not_green(minted: Minted, tmp_path: Path) -> None:
+def test_source_table_that_no_mapping_names_is_not_green(written_store: WrittenStore, tmp_path: Path) -> None:
     copy = tmp_path / "portal2.sqlite"
-    shutil.copyfile(minted.place.source.removeprefix("sqlite:///"), copy)
+    shutil.copyfile(written_store.old.source.removeprefix("sqlite:///"), copy)
     db = sqlite3.connect(copy, isolation_level=None)
     db.execute("CREATE TABLE forgotten (id BIGINT PRIMARY KEY)")
     db.execute("ALTER TABLE message ADD COLUMN mood TEXT")
     db.close()
-    place = minted.place
-    result = reconcile(f"sqlite:///{copy}", place.tc, str(place.files), minted.target, minted.objects)
+    old = written_store.old
+    result = reconcile(f"sqlite:///{copy}", old.tc, str(old.files), written_store.target, written_store.objects)
     assert result.differences.select("table", "kind", "column").rows() == [
         ("P2.forgotten", "not_checked", None),
         ("P2.message", "not_checked", "mood"),
     ]
 
 
-def test_store_without_a_published_run_is_different(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_store_without_a_published_run_is_different(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     db.execute("UPDATE migration_run SET state_cd = 'ROLLED_BACK'")
-    assert ("migration_run", "missing", None, None, "state_cd") in found(minted)
+    assert ("migration_run", "missing", None, None, "state_cd") in found(written_store)
 
 
-def test_another_freeze_than_the_recorded_one_is_different(minted: Minted) -> None:
-    place = minted.place
+def test_another_freeze_than_the_recorded_one_is_different(written_store: WrittenStore) -> None:
+    old = written_store.old
     other = (FREEZE[0], date(2023, 10, 1))
-    result = reconcile(place.source, place.tc, str(place.files), minted.target, minted.objects, other)
+    result = reconcile(old.source, old.tc, str(old.files), written_store.target, written_store.objects, other)
     assert ("migration_run", "changed", "freeze_to") in result.differences.select("table", "kind", "column").rows()
 
 
-def test_exceptions_and_holdings(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_exceptions_and_holdings(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     db.execute("UPDATE migration_exception SET detail = 'of someone@there.example' WHERE rule_cd = 'A16'")
     db.execute("DELETE FROM migration_exception WHERE rule_cd = 'D4'")
     db.execute("UPDATE migration_holding SET row_json = replace(row_json, 'null', '\"\"') WHERE legacy_table = 'vetting_record'")
@@ -312,7 +309,7 @@ def test_exceptions_and_holdings(scratch: tuple[Minted, sqlite3.Connection]) -> 
     db.execute(
         "UPDATE migration_holding SET row_json = json_insert(row_json, '$.more', 1) WHERE legacy_table = 'message' AND rowid % 2 = 0"
     )
-    columns = {(row[0], row[1], row[4]) for row in found(minted)}
+    columns = {(row[0], row[1], row[4]) for row in found(written_store)}
     assert {
         ("migration_exception", "changed", "detail"),
         ("migration_exception", "missing", "D4"),
@@ -320,43 +317,44 @@ def test_exceptions_and_holdings(scratch: tuple[Minted, sqlite3.Connection]) -> 
     } <= columns
 
 
-def test_objects_missing_truncated_altered(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_objects_missing_truncated_altered(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     keys = [key for (key,) in db.execute("SELECT object_key FROM stored_object WHERE size_bytes > 1 ORDER BY 1 LIMIT 4")]
-    folder = Path(minted.objects)
+    folder = Path(written_store.objects)
     (folder / keys[0]).unlink()
     (folder / keys[1]).write_bytes((folder / keys[1]).read_bytes()[:-1])
     (folder / keys[2]).write_bytes(b"?" + (folder / keys[2]).read_bytes()[1:])
     (folder / keys[3]).unlink()
     (folder / keys[3]).mkdir()
     (folder / "unreferenced").write_bytes(b"nobody minds")
-    result = answer(minted)
+    result = answer(written_store)
     assert (result.objects.missing, result.objects.altered) == (1, 2)
     assert result.differences["kind"].to_list() == ["changed", "changed", "missing", "not_checked"]
 
 
-def test_nothing_is_written(minted: Minted) -> None:
-    paths = [Path(url.removeprefix("sqlite:///")) for url in (minted.place.source, minted.place.tc, minted.target)]
+def test_reconcile_writes_nothing(written_store: WrittenStore) -> None:
+    paths = [Path(url.removeprefix("sqlite:///")) for url in (written_store.old.source, written_store.old.tc, written_store.target)]
     before = [(path.read_bytes(), path.stat().st_mtime_ns, sorted(path.parent.iterdir())) for path in paths]
-    answer(minted)
+    answer(written_store)
     assert [(path.read_bytes(), path.stat().st_mtime_ns, sorted(path.parent.iterdir())) for path in paths] == before
 
 
-def test_selftest_finds_a_fault_of_every_kind(minted: Minted) -> None:
-    place = minted.place
-    score = selftest(place.source, place.tc, str(place.files), minted.target, minted.objects, n=52, seed=11, clean_rounds=1)
+def test_selftest_finds_a_fault_of_every_kind(written_store: WrittenStore) -> None:
+    old = written_store.old
+    score = selftest(old.source, old.tc, str(old.files), written_store.target, written_store.objects, n=52, seed=11, clean_rounds=1)
     assert score.missed == ()
     assert (score.planted, score.found, score.false_alarms) == (52, 52, 0)
     assert len(score.by_kind) == 26
     assert score.holds
 
 
-def test_selftest_is_repeatable_and_notices_a_store_that_is_not_clean(scratch: tuple[Minted, sqlite3.Connection]) -> None:
-    minted, db = scratch
+def test_selftest_is_repeatable_and_detects_a_store_with_differences(scratch: tuple[WrittenStore, sqlite3.Connection]) -> None:
+    written_store, db = scratch
     db.execute("UPDATE login SET phone = '+1' WHERE rowid = 1")
-    place = minted.place
+    old = written_store.old
     one, other = (
-        selftest(place.source, place.tc, str(place.files), minted.target, minted.objects, n=3, seed=2, clean_rounds=1) for _ in range(2)
+        selftest(old.source, old.tc, str(old.files), written_store.target, written_store.objects, n=3, seed=2, clean_rounds=1)
+        for _ in range(2)
     )
     assert one == other
     assert one.false_alarms == 1

@@ -22,14 +22,14 @@ from etl.databases.postgresql.connection import state_of
 from etl.pipeline.publication import known
 from etl.runfolder.folder import open_readonly
 from tests.faults.proxy import Fault, Proxy
-from tests.support.command import ROOT, SIGNALS, Night, command
+from tests.support.command import ROOT, SIGNALS, Workspace, command
 from tests.support.legacy import Legacy
 
 
-def _night(folder: Path) -> Night:
+def _workspace(folder: Path) -> Workspace:
     world = Legacy().user(5, user_name="a@x.example").profile(1).model(11).entity(101, type="IMP").contact(1, user=5)
     world.document(1, model=11).content(1, b"abc").write(folder / "legacy")
-    return Night(folder)
+    return Workspace(folder)
 
 
 def _said_of(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
@@ -47,11 +47,11 @@ def _said_of(error: BaseException, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
-def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table(
+def test_an_internal_error_names_the_table_and_whether_the_store_is_published(
     tmp_path: Path, postgres: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    night = _night(tmp_path)
-    assert night.command("extract").code == 0
+    workspace = _workspace(tmp_path)
+    assert workspace.command("extract").code == 0
     with (
         psycopg.connect(postgres) as server,
         pytest.raises(psycopg.Error) as caught,
@@ -66,9 +66,9 @@ def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table
         (True, "The store is published (run-"),
     ):
         if "run-" in words:
-            assert night.command("run").code == 0
+            assert workspace.command("run").code == 0
         error.__dict__.pop("publication", None)
-        errors.note(error, "publication", known(open_readonly(night.run), publishing))
+        errors.note(error, "publication", known(open_readonly(workspace.run), publishing))
         said = _said_of(error, capsys)
         assert words in said
         assert "InvalidTextRepresentation in " in said
@@ -77,7 +77,7 @@ def test_an_unforeseen_error_says_whether_the_store_is_published_and_which_table
         assert "secret" not in said
 
 
-def test_a_reconcile_that_loses_its_server_is_4_because_the_store_is_published(portals: dict[str, str], tmp_path: Path) -> None:
+def test_a_reconcile_that_loses_its_server_ends_with_4(portals: dict[str, str], tmp_path: Path) -> None:
     p2, tc, _ = portals.values()
     files = ("--tc", tc, "--files", "files")
     assert command("sample", "--source", p2, *files, "--profiles", "2", folder=tmp_path).code == 0
@@ -123,7 +123,7 @@ def test_a_reconcile_that_loses_its_server_is_4_because_the_store_is_published(p
         ("nothing that is known", None),
     ],
 )
-def test_the_state_behind_the_words_of_the_drivers_stream(text: str, state: str | None) -> None:
+def test_driver_errors_without_a_code_are_classified_by_their_text(text: str, state: str | None) -> None:
     assert state_of(OSError(text)) == state
 
 
@@ -138,9 +138,7 @@ def portals(postgres: str) -> Iterator[dict[str, str]]:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_own_sentence(
-    portals: dict[str, str], tmp_path: Path
-) -> None:
+def test_missing_and_swapped_databases_and_cancelled_statements_have_messages_of_their_own(portals: dict[str, str], tmp_path: Path) -> None:
     p2, tc, none = portals.values()
     for source, other in ((none, tc), (p2, none)):
         done = command("sample", "--source", source, "--tc", other, "--files", "files", folder=tmp_path)
@@ -160,11 +158,11 @@ def test_databases_that_are_not_there_are_swapped_or_end_a_statement_have_their_
         assert "--adapter DIR" in done.err
 
 
-def test_on_one_terminal_the_sentence_of_a_step_comes_once(tmp_path: Path) -> None:
-    night = _night(tmp_path)
+def test_a_steps_sentence_is_printed_once_on_a_terminal(tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path)
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
-        [sys.executable, "-m", "cli", *night.words("extract")],
+        [sys.executable, "-m", "cli", *workspace.words("extract")],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
@@ -179,54 +177,54 @@ def test_on_one_terminal_the_sentence_of_a_step_comes_once(tmp_path: Path) -> No
     os.close(ours)
     assert running.wait(60) == 0, shown
     assert shown.count(b"rows read") == 1, shown
-    apart = night.command("split")  # two places: both say it
+    apart = workspace.command("split")  # two places: both say it
     assert (apart.out.count("accounts"), apart.err.count("accounts")) == (1, 1)
 
 
-def test_an_altered_object_is_not_a_missing_one(tmp_path: Path) -> None:
-    night = _night(tmp_path)
+def test_an_altered_object_is_reported_as_altered(tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path)
     for step in ("extract", "split", "reattach", "check"):
-        assert night.command(step).code == 0
-    (stored,) = [place for place in (tmp_path / "objects" / "sha256").rglob("*") if place.is_file()]
+        assert workspace.command(step).code == 0
+    (stored,) = [path for path in (tmp_path / "objects" / "sha256").rglob("*") if path.is_file()]
     stored.chmod(0o600)
     stored.write_bytes(stored.read_bytes() + b"x")
-    done = night.command("load")
+    done = workspace.command("load")
     assert (done.code, "in the object store, but altered" in done.err) == (1, True), done.err
     shutil.rmtree(tmp_path / "objects")
-    assert night.command("run").code == 0
+    assert workspace.command("run").code == 0
 
 
-def test_the_advice_to_give_the_file_share_works_in_the_same_folder(tmp_path: Path) -> None:
+def test_the_suggested_files_option_works_in_the_same_run(tmp_path: Path) -> None:
     world = Legacy().profile(1).model(11).entity(101, type="IMP").document(1, model=11, object_path="a.txt")
     world.share("a.txt", b"abc").write(tmp_path / "legacy")
-    night = Night(tmp_path)
-    words = [word for word in night.words("run") if word not in ("--files", "legacy/files")]
+    workspace = Workspace(tmp_path)
+    words = [word for word in workspace.words("run") if word not in ("--files", "legacy/files")]
     done = command(*words, folder=tmp_path)
     assert (done.code, "--files DIR" in done.next) == (1, True), done.err
-    done = night.command("run")
+    done = workspace.command("run")
     assert done.code == 0, done.err
 
 
-def test_a_run_that_ends_early_leaves_something_for_the_ci_page(tmp_path: Path) -> None:
-    night = _night(tmp_path)
-    with night.database("legacy/portal2.sqlite") as portal:
+def test_a_run_that_ends_early_writes_a_junit_file(tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path)
+    with workspace.database("legacy/portal2.sqlite") as portal:
         portal.execute("ALTER TABLE message ADD COLUMN colour TEXT")
-    done = night.command("run", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
+    done = workspace.command("run", GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
     assert done.code == 1
     assert "::error title=Migration ended in extract (exit 1)::" in done.err
     assert "P2.message.colour" in (tmp_path / "summary").read_text()
-    junit = (night.run / "report" / "junit.xml").read_text()
+    junit = (workspace.run / "report" / "junit.xml").read_text()
     assert 'name="extract"' in junit
     assert "<error" in junit
     assert "P2.message.colour" in junit
-    with night.database("legacy/portal2.sqlite") as portal:
+    with workspace.database("legacy/portal2.sqlite") as portal:
         portal.execute("ALTER TABLE message DROP COLUMN colour")
-    assert night.command("run").code == 0  # the same folder goes on
-    assert "<error" not in (night.run / "report" / "junit.xml").read_text()
+    assert workspace.command("run").code == 0  # the same folder goes on
+    assert "<error" not in (workspace.run / "report" / "junit.xml").read_text()
 
 
-def test_a_comparison_without_a_store_that_the_run_had_asks_for_it_before_anything_is_mended(cast: Night) -> None:
-    """Not: "mend and load again, or roll back", about a store that is all right."""
+def test_a_reconcile_without_a_store_of_the_run_is_refused_first(cast: Workspace) -> None:
+    """The advice must not be to load again or roll back: the store is correct."""
     stores = cast.stores
     given = [word for option in ("--source", "--target", "--objects") for word in (option, stores[option])]
     for more, wanted in (

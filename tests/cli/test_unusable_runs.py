@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from etl.runfolder.folder import VERSION, _digest
-from tests.support.command import Done, Night, command
+from tests.support.command import Done, Workspace, command
 from tests.support.legacy import Legacy
 
 LOOK_UPS: dict[str, tuple[str, ...]] = {
@@ -45,7 +45,7 @@ def nothing_was_written(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OF_A_RUN)
-def test_no_run(tmp_path: Path, name: str) -> None:
+def test_a_missing_run_is_refused(tmp_path: Path, name: str) -> None:
     for make in (lambda: None, (tmp_path / "run").mkdir):
         make()
         said(command(*OF_A_RUN[name], *RUN, folder=tmp_path), 1, "There is no run in run.")
@@ -54,32 +54,32 @@ def test_no_run(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*LOOK_UPS, "evidence pack"])
-def test_half_a_run(checked: Night, name: str) -> None:
+def test_an_unfinished_run_is_refused(checked: Workspace, name: str) -> None:
     said(command(*OF_A_RUN[name], *RUN, folder=checked.folder), 7, "This run has not published anything yet")
     nothing_was_written(checked.folder)
 
 
-def test_half_a_run_has_a_status_and_a_report_that_say_so(checked: Night) -> None:
+def test_status_and_report_of_an_unfinished_run_say_so(checked: Workspace) -> None:
     assert command("status", *RUN, folder=checked.folder).out.splitlines()[-1] == "next: load"
     done = command("report", *RUN, folder=checked.folder)
     assert done.code == 0
     assert done.out.startswith("Not finished: load and reconcile were not done.")
 
 
-def _of_version(night: Night, version: int) -> None:
-    _rewritten(night, lambda body: body.update(version=version))
+def _of_version(workspace: Workspace, version: int) -> None:
+    _rewritten(workspace, lambda body: body.update(version=version))
 
 
-def _rewritten(night: Night, change: Callable[[dict[str, Any]], object]) -> None:
+def _rewritten(workspace: Workspace, change: Callable[[dict[str, Any]], object]) -> None:
     """The run's manifest, changed and with a digest that fits."""
-    file = night.run / "manifest.json"
+    file = workspace.run / "manifest.json"
     body = json.loads(file.read_bytes())["run"]
     change(body)
     file.write_text(json.dumps({"run": body, "sha256": _digest(body)}, ensure_ascii=False), encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", OF_A_RUN)
-def test_a_run_of_an_older_or_a_newer_version(published: Night, name: str) -> None:
+def test_a_run_of_another_version_is_refused(published: Workspace, name: str) -> None:
     for version in (VERSION - 1, VERSION + 1):
         _of_version(published, version)
         said(command(*OF_A_RUN[name], *RUN, folder=published.folder), 7, f"created by another version ({version})")
@@ -87,7 +87,7 @@ def test_a_run_of_an_older_or_a_newer_version(published: Night, name: str) -> No
 
 
 @pytest.mark.parametrize("name", OF_A_RUN)
-def test_a_run_whose_manifest_was_cut_or_altered(published: Night, name: str) -> None:
+def test_a_truncated_or_altered_manifest_is_refused(published: Workspace, name: str) -> None:
     file = published.run / "manifest.json"
     exact = file.read_bytes()
     for damaged in (exact[:500], exact.replace(b'"rows"', b'"wors"', 1).replace(b"equal", b"equak", 1), b"", b"[]"):
@@ -97,7 +97,7 @@ def test_a_run_whose_manifest_was_cut_or_altered(published: Night, name: str) ->
 
 
 @pytest.mark.parametrize("name", ["report", "evidence pack", "sample-audit"])
-def test_a_run_whose_stage_files_were_altered(published: Night, name: str) -> None:
+def test_altered_stage_files_are_refused(published: Workspace, name: str) -> None:
     for step in ("split", "reattach", "check", "reconcile"):
         for file in (published.run / step).rglob("*"):
             if file.is_file():
@@ -108,34 +108,34 @@ def test_a_run_whose_stage_files_were_altered(published: Night, name: str) -> No
     nothing_was_written(published.folder)
 
 
-def _of_another_run(night: Night) -> None:
-    folder = night.folder / "another"
+def _of_another_run(workspace: Workspace) -> None:
+    folder = workspace.folder / "another"
     world = Legacy().user(5, user_name="a@x.example").profile(1).model(11).entity(101, type="IMP").contact(1, user=5)
     world.write(folder / "legacy")
-    other = Night(folder)
+    other = Workspace(folder)
     assert other.command("run").code == 0
-    shutil.copyfile(other.target, night.target)
+    shutil.copyfile(other.target, workspace.target)
 
 
-def _garbage(night: Night) -> None:
-    night.target.write_bytes(b"this is no database, whatever its name says " * 100)
+def _garbage(workspace: Workspace) -> None:
+    workspace.target.write_bytes(b"this is no database, whatever its name says " * 100)
 
 
-def _an_old_portal(night: Night) -> None:
-    shutil.copyfile(night.folder / "legacy" / "portal2.sqlite", night.target)
+def _an_old_portal(workspace: Workspace) -> None:
+    shutil.copyfile(workspace.folder / "legacy" / "portal2.sqlite", workspace.target)
 
 
-STORES: dict[str, tuple[Callable[[Night], object], int, str]] = {
-    "gone": (lambda night: night.target.unlink(), 1, "There is no file behind sqlite:///portal3.sqlite"),
+STORES: dict[str, tuple[Callable[[Workspace], object], int, str]] = {
+    "gone": (lambda workspace: workspace.target.unlink(), 1, "There is no file behind sqlite:///portal3.sqlite"),
     "garbage": (_garbage, 1, "is not a readable SQLite database"),
-    "empty": (lambda night: night.target.write_bytes(b""), 1, "is not the new store of a run"),
+    "empty": (lambda workspace: workspace.target.write_bytes(b""), 1, "is not the new store of a run"),
     "an old portal": (_an_old_portal, 1, "is not the new store of a run"),
     "another run's": (_of_another_run, 7, "it belongs to another run, or the run was rolled back"),
 }
 
 
 @pytest.mark.parametrize("how", STORES)
-def test_a_store_that_is_not_the_runs(published: Night, how: str) -> None:
+def test_a_store_of_another_run_is_refused(published: Workspace, how: str) -> None:
     spoil, code, sentence = STORES[how]
     spoil(published)
     for words in LOOK_UPS.values():
@@ -143,7 +143,7 @@ def test_a_store_that_is_not_the_runs(published: Night, how: str) -> None:
         nothing_was_written(published.folder)
 
 
-def test_without_a_run_any_new_store_is_looked_at_and_nothing_else(published: Night) -> None:
+def test_without_a_run_look_ups_need_only_the_store(published: Workspace) -> None:
     _of_another_run(published)
     target = ("--target", "sqlite:///portal3.sqlite")
     assert command("trace", "P2", "company_profile", "1", *target, folder=published.folder).code == 0
@@ -152,7 +152,7 @@ def test_without_a_run_any_new_store_is_looked_at_and_nothing_else(published: Ni
         said(command(*LOOK_UPS[name], *target, folder=published.folder), 1, "is not the new store of a run")
 
 
-def test_a_run_that_was_taken_back_has_no_store(published: Night) -> None:
+def test_a_rolled_back_run_has_no_store(published: Workspace) -> None:
     kept = published.run / "manifest.json", published.run / "manifest.json.kept"
     shutil.copyfile(*kept)
     assert published.command("rollback").code == 0
@@ -161,15 +161,15 @@ def test_a_run_that_was_taken_back_has_no_store(published: Night) -> None:
     said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "the run was rolled back")
 
 
-def reconciled(night: Night, *more: str) -> Done:
-    return command(*night.words("reconcile"), *more, folder=night.folder)
+def reconciled(workspace: Workspace, *more: str) -> Done:
+    return command(*workspace.words("reconcile"), *more, folder=workspace.folder)
 
 
-def test_reconcile_into_half_a_run(checked: Night) -> None:
+def test_reconcile_of_an_unfinished_run_is_refused(checked: Workspace) -> None:
     said(reconciled(checked, *RUN), 7, "This run has not published anything yet")
 
 
-def test_reconcile_into_a_run_that_is_none(published: Night) -> None:
+def test_reconcile_of_a_missing_run_is_refused(published: Workspace) -> None:
     said(reconciled(published, "--run", "elsewhere"), 1, "There is no run in elsewhere.")
     assert not (published.folder / "elsewhere").exists()
 
@@ -184,7 +184,7 @@ def test_reconcile_into_a_run_that_is_none(published: Night) -> None:
         ("--objects", "copy"),
     ],
 )
-def test_reconcile_of_other_stores_is_no_part_of_the_run(published: Night, option: str, value: str) -> None:
+def test_reconcile_of_other_stores_is_not_recorded_in_the_run(published: Workspace, option: str, value: str) -> None:
     shutil.copytree(published.folder / "legacy", published.folder / "copy", symlinks=True, ignore=shutil.ignore_patterns("files"))
     shutil.copyfile(published.target, published.folder / "copy" / "portal3.sqlite")
     before = (published.run / "manifest.json").read_bytes()
@@ -193,12 +193,12 @@ def test_reconcile_of_other_stores_is_no_part_of_the_run(published: Night, optio
     assert reconciled(published, "--target", f"sqlite:///{published.target}", *RUN).code == 0  # the same file by another path
 
 
-def test_reconcile_of_what_is_no_new_store_says_so(published: Night) -> None:
+def test_reconcile_of_another_database_is_refused(published: Workspace) -> None:
     for spoil, sentence in (
         (_an_old_portal, "--target is not the new store"),
-        (lambda night: night.target.write_bytes(b""), "--target is not the new store"),
+        (lambda workspace: workspace.target.write_bytes(b""), "--target is not the new store"),
         (_garbage, "cannot be read as a SQLite database"),
-        (lambda night: night.target.unlink(), "the SQLite file does not exist"),
+        (lambda workspace: workspace.target.unlink(), "the SQLite file does not exist"),
     ):
         spoil(published)
         said(reconciled(published), 1, sentence)
@@ -207,7 +207,7 @@ def test_reconcile_of_what_is_no_new_store_says_so(published: Night) -> None:
 @pytest.mark.parametrize(
     "table", ["migration_run", "migration_holding", "migration_exception", "login", "document", "stored_object", "entity_account"]
 )
-def test_a_table_that_cannot_be_compared_is_never_green(published: Night, table: str) -> None:
+def test_a_table_that_cannot_be_compared_is_never_green(published: Workspace, table: str) -> None:
     with closing(sqlite3.connect(published.target)) as store:
         for (view,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
             store.execute(f"DROP VIEW {view}")
@@ -219,7 +219,7 @@ def test_a_table_that_cannot_be_compared_is_never_green(published: Night, table:
     assert (table, "not_checked") in {(row["table"], row["kind"]) for row in done.data["differences"]}
 
 
-def test_what_was_not_checked_makes_no_step_and_no_report_green(published: Night) -> None:
+def test_an_incomplete_comparison_is_never_green(published: Workspace) -> None:
     """Nothing differs where it could be looked at: the answer, the exit code and the report's verdict still say that it is not proved."""
     with closing(sqlite3.connect(published.target)) as store:
         store.execute("ALTER TABLE message ADD COLUMN mood TEXT")
@@ -250,7 +250,7 @@ WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG_STORES)
-def test_reconcile_of_stores_that_are_none(cast: Night, tmp_path: Path, case: str) -> None:
+def test_reconcile_of_missing_stores_is_refused(cast: Workspace, tmp_path: Path, case: str) -> None:
     (tmp_path / "garbage").write_bytes(b"no database " * 500)
     (tmp_path / "empty").write_bytes(b"")
     for name in ("legacy", "portal3.sqlite", "objects"):
@@ -259,7 +259,7 @@ def test_reconcile_of_stores_that_are_none(cast: Night, tmp_path: Path, case: st
     said(command(*cast.words("reconcile"), *words, folder=tmp_path), code, sentence)
 
 
-def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast: Night, tmp_path: Path) -> None:
+def test_an_unwritable_output_is_refused_before_any_look_up(cast: Workspace, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     run = ("--run", str(cast.run), "--target", f"sqlite:///{cast.target}")
     said(command("company", "3", "--folder", "file", *run, folder=tmp_path), 7, "--folder: file is not a folder")
@@ -268,10 +268,10 @@ def test_what_cannot_be_written_there_is_said_before_anything_is_looked_up(cast:
     said(
         command("evidence", "pack", "--bundle", "file", "--key", "key", "--run", str(cast.run), folder=tmp_path), 7, "file is not a folder"
     )
-    assert [place.name for place in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_target_that_is_no_url_is_wrong_usage_also_where_everything_is_ready_for_it(checked: Night) -> None:
+def test_an_invalid_target_url_is_wrong_usage_after_the_checks_too(checked: Workspace) -> None:
     """Room for the new store is asked for before the store itself is opened."""
     _rewritten(checked, lambda body: body["settings"].pop("target"))  # as where nobody has named one before
     said(checked.command("load", "--target", "postgresql://writer@host:no-port/portal3"), 2, "URL")

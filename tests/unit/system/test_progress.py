@@ -41,7 +41,7 @@ def talking(clock: Clock, terminal: bool) -> tuple[ProgressReporter, io.StringIO
     return ProgressReporter(console=console, clock=clock), out
 
 
-def test_elsewhere_a_plain_line_every_ten_seconds(clock: Clock) -> None:
+def test_without_a_terminal_a_plain_line_is_printed_every_ten_seconds(clock: Clock) -> None:
     talk, out = talking(clock, terminal=False)
     for second in range(1, 101):
         clock.now += 1
@@ -50,7 +50,7 @@ def test_elsewhere_a_plain_line_every_ten_seconds(clock: Clock) -> None:
     assert lines == [f"extract P2.message: {done:,} of 100,000 rows ({done // 1000}%)" for done in range(10_000, 100_001, 10_000)]
 
 
-def test_a_count_is_never_more_than_everything(clock: Clock) -> None:
+def test_a_count_never_exceeds_the_total(clock: Clock) -> None:
     talk, out = talking(clock, terminal=False)
     for done, total in ((99, 100), (130, 100), (0, 0), (7, 0)):
         clock.now += 10
@@ -63,7 +63,7 @@ def test_a_count_is_never_more_than_everything(clock: Clock) -> None:
     ]
 
 
-def test_a_long_silence_is_broken_by_the_last_count(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_count_is_printed_after_a_long_pause(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", 0.05)
     talk, out = talking(clock, terminal=False)
     talk.clock = time.monotonic
@@ -80,7 +80,7 @@ def test_a_long_silence_is_broken_by_the_last_count(clock: Clock, monkeypatch: p
     assert threading.active_count() < 20
 
 
-def test_on_a_terminal_a_bar_with_speed_and_time_left(clock: Clock) -> None:
+def test_on_a_terminal_a_bar_shows_speed_and_time_left(clock: Clock) -> None:
     talk, out = talking(clock, terminal=True)
     with talk.bars():
         for second in range(1, 11):
@@ -98,7 +98,7 @@ def test_on_a_terminal_a_bar_with_speed_and_time_left(clock: Clock) -> None:
         assert (task.completed, task.total, task.percentage) == (5_000, 5_000, 100)
 
 
-def test_what_is_said_goes_to_the_log_too_with_its_moment(clock: Clock, tmp_path: Path) -> None:
+def test_messages_are_logged_with_their_time(clock: Clock, tmp_path: Path) -> None:
     log = tmp_path / "run.log"
     talk = ProgressReporter(console=Screen(file=io.StringIO()), clock=clock, log=log)
     talk.info("extract: 5 rows (0.1 s)\n  second line\nof hostile data")
@@ -110,13 +110,13 @@ def test_what_is_said_goes_to_the_log_too_with_its_moment(clock: Clock, tmp_path
 
 def test_a_log_that_cannot_be_written_is_wrong_usage_and_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    for place in (tmp_path / "none" / "run.log", tmp_path, tmp_path / "link"):
+    for path in (tmp_path / "none" / "run.log", tmp_path, tmp_path / "link"):
         with pytest.raises(WrongUsage, match="--log"):
-            ProgressReporter(log=place)
+            ProgressReporter(log=path)
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_status_knows_the_step_at_work_while_the_lock_is_held_and_not_after_a_kill(clock: Clock, tmp_path: Path) -> None:
+def test_status_names_the_running_step_only_while_the_lock_is_held(clock: Clock, tmp_path: Path) -> None:
     talk = ProgressReporter(console=Screen(file=io.StringIO()), clock=clock, note=tmp_path / PROGRESS)
     lock = only(tmp_path / ".lock")
     assert lock is not None

@@ -1,0 +1,160 @@
+"""The rows that pages list, read from the index: people, documents, agreements, flags, held rows."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from etl.explore.advice import said_of_held
+from etl.explore.people import Row, is_usable, login_state
+from etl.explore.personal import Personal
+from mappings.model import Mappings
+
+LISTED = 200  # rows of one table on a page; the rest is counted
+
+# Old tables whose rows are found in the index by their old key: the new table, and the portal where it holds both portals' rows.
+_INDEXED: dict[str, tuple[str, str | None]] = {
+    "company_contact": ("account_contact", "P2"),
+    "tc_contact": ("account_contact", "TC"),
+    "document": ("document", "P2"),
+    "tc_document": ("document", "TC"),
+    "entity_identifier": ("account_identifier", None),
+    "security_profile": ("security_profile", None),
+    "validation": ("validation", None),
+    "tc_account": ("tc_program", None),
+}
+_USABLE = "(l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE'))"
+OPENED = f"EXISTS (SELECT 1 FROM account_picker k JOIN login l ON l.login_id = k.login_id WHERE k.account_id = a.account_id AND {_USABLE})"
+
+ACCOUNT_AND_OPENERS = "entity_account.*, " + OPENED.replace("a.account_id", "entity_account.account_id") + " AS openers"
+
+
+class PageRows:
+    """The rows of one open index, with personal values masked unless they are to be shown."""
+
+    def __init__(self, connection: sa.Connection, mappings: Mappings, personal: Personal) -> None:
+        self._connection, self.mappings, self.personal = connection, mappings, personal
+
+    def rows(self, statement: str, **values: object) -> list[Row]:
+        """Returns the rows of a query, each by column."""
+        return [dict(row) for row in self._connection.execute(sa.text(statement), values).mappings()]
+
+    def company_name(self, profile: object) -> str:
+        """Returns the company's name from its first account or its held profile; empty where neither has one."""
+        found = self.rows(
+            "SELECT legal_name AS n FROM entity_account WHERE legacy_profile_id = :p ORDER BY legacy_entity_id LIMIT 1",
+            p=whole_number(profile),
+        ) or self.rows("SELECT name AS n FROM migration_holding WHERE legacy_table = 'company_profile' AND legacy_key = :p", p=str(profile))
+        return str(found[0]["n"]) if found and found[0]["n"] else ""
+
+    def copies(self, portal: str, table: str, key: str) -> list[Row]:
+        """Returns the new rows of one source row: `target` table and account number."""
+        own = {"model_entity": "legacy_entity_id", "security_model": "legacy_model_id", "company_profile": "legacy_profile_id"}
+        if portal == "P2" and table in own:
+            return self.rows(
+                f"SELECT 'entity_account' AS target, account_number, legal_name FROM entity_account WHERE {own[table]} = :k",
+                k=whole_number(key),
+            )
+        if table not in _INDEXED:
+            return []
+        target, side = _INDEXED[table]
+        condition = "AND x.legacy_portal_cd = :p" if side else ""
+        return self.rows(
+            f"SELECT '{target}' AS target, a.account_number, a.legal_name FROM {target} x LEFT JOIN entity_account a ON a.account_id = x.account_id"
+            f" WHERE x.legacy_key = :k {condition} ORDER BY a.account_number",
+            k=key,
+            p=portal,
+        )
+
+    def people(self, where: str, **values: object) -> list[Row]:
+        """Returns one entry per contact in force: person, role, login, and the accounts that the person sees."""
+        rows = self.rows(
+            f"""SELECT c.legacy_portal_cd, c.legacy_key, c.login_id, c.scope_cd, c.contact_type_cd, max(c.primary_poc) AS primary_poc, c.first_name, c.last_name,
+                 c.full_name, c.email, l.email_display, l.status_cd, l.lock_reason_cd, max(c.restricted_reason_cd) AS restricted,
+                 group_concat(CASE WHEN k.account_id IS NOT NULL THEN a.account_number END, ' ') AS sees
+               FROM account_contact c JOIN entity_account a ON a.account_id = c.account_id LEFT JOIN login l ON l.login_id = c.login_id
+               LEFT JOIN account_picker k ON k.login_id = c.login_id AND k.account_id = c.account_id
+               WHERE {where} AND c.removed_at IS NULL GROUP BY c.legacy_portal_cd, c.legacy_key ORDER BY max(c.primary_poc) DESC, c.last_name, c.legacy_key""",
+            **values,
+        )
+        for row in rows:
+            row["name"] = (
+                self.personal.name(row["full_name"]) if row["full_name"] else self.personal.name(row["first_name"], row["last_name"])
+            )
+            row["mail"] = self.personal.email(row["email"] or row["email_display"])
+            row["state"] = login_state(row) if row["login_id"] else "no login"
+            row["usable"] = is_usable(row)
+        return rows
+
+    def documents(self, where: str, **values: object) -> list[Row]:
+        """Returns one entry per old document of these accounts, with the number of its copies; documents without bytes first."""
+        return self.rows(
+            f"""SELECT d.legacy_portal_cd, d.legacy_key, min(d.file_name) AS file_name, min(d.content_state_cd) AS content_state_cd, min(d.library_cd) AS library_cd,
+                 min(d.uploaded_at) AS uploaded_at, count(*) AS copies FROM document d JOIN entity_account a ON a.account_id = d.account_id
+               WHERE {where} GROUP BY d.legacy_portal_cd, d.legacy_key ORDER BY min(d.content_state_cd) = 'PRESENT', d.legacy_key LIMIT {LISTED}""",
+            **values,
+        )
+
+    def document_states(self, profile: int | None) -> list[Row]:
+        """Returns the number of a profile's old documents by content state."""
+        return self.rows(
+            """SELECT content_state_cd, count(DISTINCT d.legacy_portal_cd || d.legacy_key) AS n FROM document d
+               JOIN entity_account a ON a.account_id = d.account_id WHERE a.legacy_profile_id = :p GROUP BY content_state_cd""",
+            p=profile,
+        )
+
+    def agreements(self, where: str, **values: object) -> list[Row]:
+        """Returns the agreements of these accounts with their signer, the latest first."""
+        rows = self.rows(
+            f"""SELECT s.legacy_key, s.signer_name, s.signer_title, s.signed_at, g.coverage_cd, a.account_number FROM account_agreement g
+               JOIN signature_act s ON s.act_id = g.act_id JOIN entity_account a ON a.account_id = g.account_id WHERE {where}
+               ORDER BY s.signed_at DESC, a.account_number LIMIT {LISTED}""",
+            **values,
+        )
+        for row in rows:
+            row["signer"] = self.personal.name(row["signer_name"])
+        return rows
+
+    def security_profiles(self, where: str, **values: object) -> list[Row]:
+        """Returns the security profiles of these accounts, the latest year first."""
+        return self.rows(
+            f"""SELECT x.legacy_key, x.profile_year, x.status_cd, x.due_dt, x.due_dt_adjusted, x.submitted_at, a.account_number FROM security_profile x
+               JOIN entity_account a ON a.account_id = x.account_id WHERE {where} ORDER BY x.profile_year DESC, a.account_number LIMIT {LISTED}""",
+            **values,
+        )
+
+    def validations(self, where: str, **values: object) -> list[Row]:
+        """Returns the validations of these accounts, the latest first."""
+        return self.rows(
+            f"""SELECT x.legacy_key, x.validation_type_cd, x.status_cd, x.initiated_dt, x.closed_dt, a.account_number FROM validation x
+               JOIN entity_account a ON a.account_id = x.account_id WHERE {where} ORDER BY x.initiated_dt DESC, a.account_number LIMIT {LISTED}""",
+            **values,
+        )
+
+    def flags(self, portal: str, table: str, key: str) -> list[Row]:
+        """Returns the flags of one source row with their rules."""
+        rows = self.rows(
+            "SELECT rule_cd, detail FROM migration_exception WHERE legacy_portal_cd = :p AND legacy_table = :t AND legacy_key = :k ORDER BY rule_cd",
+            p=portal,
+            t=table,
+            k=key,
+        )
+        return [{**row, "detail": self.personal.text(row["detail"]), "rule": self.mappings.rules.get(row["rule_cd"])} for row in rows]
+
+    def held_row(self, row: Row) -> Row:
+        """Returns a held row with the meaning of its reason and what to do."""
+        reason = self.mappings.reasons.get(row["reason_cd"])
+        return {
+            **row,
+            "key_shown": self.personal.text(row["legacy_key"]),
+            "meaning": reason.meaning if reason else "",
+            **said_of_held(row["reason_cd"]),
+        }
+
+
+def whole_number(text: object) -> int | None:
+    """Returns the number that the text states; None where it states none of 64 bits."""
+    try:
+        number = int(str(text))
+    except ValueError:
+        return None
+    return number if -(2**63) <= number < 2**63 else None
