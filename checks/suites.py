@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from checks.kinds import BY_SCHEMA, KINDS, CheckKind
 from checks.model import Entry, Suites
 from mappings.errors import MappingError
+from mappings.toml_text import loads
 
 HOME = Path(__file__).parent / "suites"
 _BLOCKS = ("check", "every_table", "every_source")
@@ -45,8 +45,8 @@ def read_suites(folder: Path = HOME) -> Suites:
 
 def _entries(shown: str, content: bytes) -> Iterator[Entry]:
     try:
-        words = tomllib.loads(content.decode("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        words = loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     for word, blocks in words.items():
         if word not in _BLOCKS or not isinstance(blocks, list):

@@ -33,6 +33,7 @@ class Options:
     approval: Path | None = None
     mappings: Path = HOME
     adapter: Path | None = None
+    adapter_sha256: str | None = None  # of the adapter that the run fixed; another one is refused wherever its files are read
     without: frozenset[str] = frozenset()  # of tc, files, decisions, freeze: left out on purpose though the store has it
 
     def __post_init__(self) -> None:

@@ -62,6 +62,28 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
             raise _overlap(out, run)
 
 
+_BESIDE_SQLITE = ("", "-journal", "-wal", "-shm")
+
+
+def refuse_log(options: Options, log: Path, *given: tuple[str, Path]) -> None:
+    """Raises Refused (7) for a `--log` in a folder of the migration, or in place of a file that it reads or writes. `given`: further such files."""
+    located = NamedPath("--log", log.resolve(), is_folder=False)
+    settings = (("--mappings", options.mappings), ("--adapter", options.adapter))
+    for folder in (*_folders(options), *(NamedPath(option, path.resolve()) for option, path in settings if path is not None)):
+        if _within(located, folder):
+            raise _overlap(located, folder)
+    names = ("decisions", "acceptance", "approver", "approval")
+    files = [
+        NamedPath(file.option, file.path.with_name(file.path.name + end), is_folder=False)
+        for file in _files(options)
+        for end in _BESIDE_SQLITE
+    ]
+    files += [NamedPath(f"--{name}", path.resolve(), is_folder=False) for name in names if (path := getattr(options, name)) is not None]
+    for file in (*files, *(NamedPath(option, path.resolve(), is_folder=False) for option, path in given)):
+        if _is_same(located.path, file.path):
+            raise _overlap(located, file)
+
+
 def of_run(options: Options, settings: RunSettings) -> Options:
     """Returns the options, completed with those that the run began with; a URL with a hidden password still identifies a path."""
     return replace(

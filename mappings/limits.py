@@ -5,7 +5,10 @@ from __future__ import annotations
 import codecs
 import difflib
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +21,7 @@ from mappings.toml_text import NotToml, WordLines, read_toml, shown_value
 FILE = "limits.toml"
 INDICATOR = "_ind"  # the suffix of an indicator column's name
 _KINDS = ("held", "indicator")
+_MOST = 16 << 20  # bytes of one file
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,18 @@ class Limits:
     indicator: dict[str, Limit] = field(default_factory=dict)
 
 
-def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
-    """Returns the limits of an adapter folder, empty without folder or file; raises MappingErrors with every error."""
-    file = folder / FILE if folder is not None else None
-    if file is None or not file.exists():
+def read_limits(folder: Path | None, mappings: Mappings, digest: str | None = None) -> Limits:
+    """Returns the limits of an adapter folder, empty without folder or file; raises MappingErrors with every error.
+
+    `digest`: the adapter's, None to accept any; another one raises MappingErrors.
+    """
+    if folder is None:
         return Limits()
-    words, wrong = _read(file, mappings)
+    files = adapter_files(folder)
+    refuse_other_adapter(files, digest)
+    if FILE not in files and not os.path.lexists(folder / FILE):
+        return Limits()
+    words, wrong = _read(folder / FILE, files, mappings)
     if wrong:
         raise MappingErrors(wrong)
     held, indicator = (
@@ -50,19 +60,15 @@ def read_limits(folder: Path | None, mappings: Mappings) -> Limits:
     return Limits(held, indicator)
 
 
-def wrong_limits(folder: Path, mappings: Mappings) -> list[tuple[str, str, str, str]]:
-    """Returns (file with line, location, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
-    file = folder / FILE
-    return _read(file, mappings)[1] if file.exists() else []
+def wrong_limits(folder: Path, files: Map[str, bytes], mappings: Mappings) -> list[tuple[str, str, str, str]]:
+    """Returns (file with line, place, found, expected) for every error in the folder's `limits.toml`; empty without the file."""
+    return _read(folder / FILE, files, mappings)[1] if os.path.lexists(folder / FILE) else []
 
 
-def _read(file: Path, mappings: Mappings) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
-    if file.is_symlink() or not file.is_file():
+def _read(file: Path, files: Map[str, bytes], mappings: Mappings) -> tuple[dict[str, Any], list[tuple[str, str, str, str]]]:
+    if file.is_symlink() or FILE not in files:
         return {}, [(FILE, "file", "a link, or not a file", "the file itself")]
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        return {}, [(FILE, "file", str(error.strerror), "a readable file")]
+    content = files[FILE]
     marked = [(_at(1), "text", "a byte order mark", "UTF-8 without one")] if content.startswith(codecs.BOM_UTF8) else []
     try:
         words, text = read_toml(content.removeprefix(codecs.BOM_UTF8))
@@ -78,17 +84,46 @@ def _at(line: int | None) -> str:
     return FILE if line is None else f"{FILE}, line {line}"
 
 
-def adapter_digest(folder: Path) -> str:
-    """Returns the SHA-256 over the files of an adapter folder; raises MappingErrors where it does not exist. `etl.present` checks the files."""
+def adapter_files(folder: Path) -> dict[str, bytes]:
+    """Returns by path the bytes of an adapter folder's files, each read once; raises MappingErrors without a folder, OSError for an unreadable file.
+
+    `etl.present` checks the files, and refuses links and what is not a file.
+    """
     if not folder.is_dir():
         raise MappingErrors([(str(folder), "folder", "nothing", "an adapter's folder")])
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith("."))
-    names = [file.relative_to(folder).as_posix() for file in files]
+    found = {}
+    for place in sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")):
+        name = place.relative_to(folder).as_posix()
+        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have taken its place
+        with os.fdopen(descriptor, "rb") as file:
+            content = file.read(_MOST + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+        if content is None or len(content) > _MOST:
+            raise MappingErrors([(name, "file", "a larger one" if content else "another type", f"a file of at most {_MOST:,} bytes")])
+        found[name] = content
+    return found
+
+
+def adapter_digest(folder: Path) -> str:
+    """Returns the SHA-256 over the files of an adapter folder; raises MappingErrors where it does not exist."""
+    return digest_of_files(adapter_files(folder))
+
+
+def digest_of_files(files: Map[str, bytes]) -> str:
+    """Returns the SHA-256 over these files, their paths and sizes included."""
     digest = hashlib.sha256()
-    for name, file in zip(names, files, strict=True):
-        content = file.read_bytes()
+    for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
+
+
+def refuse_other_adapter(files: Map[str, bytes], digest: str | None) -> str:
+    """Returns the files' digest; raises MappingErrors where it is not the expected one: the bytes that are used are those that were fixed."""
+    found = digest_of_files(files)
+    if digest is not None and found != digest:
+        raise MappingErrors(
+            [("--adapter", "folder", f"digest {found[:12]}", f"{digest[:12]}: the folder changed while the run was under way")]
+        )
+    return found
 
 
 def digest_of(mappings: str, adapter: str | None) -> str:

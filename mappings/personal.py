@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from mappings.errors import MappingError, MappingErrors
 from mappings.model import Mappings, TableMapping
 from mappings.schema import Column
+from mappings.toml_text import loads
 
 FILE = "personal.toml"
 NONE = "NONE"  # the kind of columns without personal data
@@ -73,8 +73,8 @@ def _entries(mappings: Mappings, problems: list[tuple[str, str, str, str]]) -> l
     if content is None:
         raise MappingError(FILE, "file", "nothing", "a readable file")
     try:
-        words = tomllib.loads(content.decode("utf-8-sig"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        words = loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
         raise MappingError(FILE, "file", str(error), "TOML in UTF-8") from None
     problems += [(FILE, word, "an unknown word", "[[kind]]") for word in words if word != "kind"]
     found = words.get("kind", [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mappings.errors import Collected, MappingError
 from mappings.model import FinePrint, Form, Into, Mappings, Portal, Reason, Reference, Route, Rule, TableMapping
 from mappings.personal import read_personal
 from mappings.schema import Column, Schema, Table, read_schema
+from mappings.toml_text import loads
 
 HOME = Path(__file__).parent
 _KINDS = frozenset({".toml", ".csv", ".sql"})
@@ -120,7 +120,7 @@ def _content(files: dict[str, bytes], shown: str) -> bytes:
 
 def _toml(files: dict[str, bytes], shown: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(_content(files, shown).decode("utf-8-sig"))
+        return loads(_content(files, shown).decode("utf-8-sig"))
     except ValueError as error:  # not TOML, not UTF-8, a number with thousands of digits
         raise MappingError(shown, "file", str(error), "TOML in UTF-8") from error
     except RecursionError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import string
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from mappings.errors import MappingError
+from mappings.toml_text import loads
 
 WEIGHTS = ("critical", "attention", "info")
 WHO = ("partner", "specialist", "migration")
@@ -52,7 +52,7 @@ def read_points(home: Path) -> dict[str, PointKind]:
     """Returns the kinds by code, in the file's order; raises MappingError with every unknown word, missing kind and wrong value."""
     file = home / "readiness.toml"
     try:
-        given = tomllib.loads(file.read_text(encoding="utf-8"))
+        given = loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise MappingError(file.name, "file", str(error), "a TOML file in UTF-8") from None
     problems = [_Problem(word, "an unknown word", "[[point]]") for word in given if word != "point"]

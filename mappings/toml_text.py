@@ -13,6 +13,9 @@ _DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
 _LIST = re.compile(rf"\s*\[\[\s*({_DOTTED})\s*\]\]")
 _TABLE = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]")
 _WORD = re.compile(rf"\s*({_DOTTED})\s*=(.*)")
+_LINE = re.compile(r" \(line (\d+)\)$")
+MOST_PARTS = 64  # of a dotted name
+_SHOWN = 1_000  # characters of a line in which a frequent mistake is looked for
 _QUOTES = re.compile(r'"""|' + r"'''")
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 # Frequent mistakes in TOML, with the correction: searched in the line that cannot be read.
@@ -46,6 +49,24 @@ class NotToml(Exception):
         return f"{name}, line {self.line}: {self.problem}" if self.line else f"{name}: {self.problem}"
 
 
+_PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"[^"\n]*"|'[^'\n]*')[ \t]*+\.[ \t]*+"""
+_DEEP = re.compile(rf"(?:{_PART}){{{MOST_PARTS}}}")
+
+
+def loads(text: str, **options: Any) -> dict[str, Any]:
+    """Returns what `tomllib.loads` returns; raises ValueError for a name of too many parts, and for a number that cannot be had.
+
+    The parser needs time and memory by the square of a name's parts: a file of 100 KB took minutes and all memory.
+    """
+    deep = _DEEP.search(text)
+    if deep:
+        raise ValueError(f"a name has more than {MOST_PARTS} parts (line {text.count(chr(10), 0, deep.start()) + 1})")
+    try:
+        return tomllib.loads(text, **options)
+    except ArithmeticError:  # an exponent that no decimal has
+        raise ValueError("a number is out of every range") from None
+
+
 def read_toml(content: bytes) -> tuple[dict[str, Any], str]:
     """Returns (the content, decimals as Decimal; the text); raises NotToml where it is not UTF-8, begins with a byte order mark, or is not TOML."""
     if content.startswith(b"\xef\xbb\xbf"):
@@ -58,14 +79,19 @@ def read_toml(content: bytes) -> tuple[dict[str, Any], str]:
     if "\0" in text:
         raise NotToml(text[: text.index("\0")].count("\n") + 1, "the file contains the character U+0000; save it as UTF-8 text")
     try:
-        return tomllib.loads(text, parse_float=Decimal), text
+        return loads(text, parse_float=Decimal), text
     except tomllib.TOMLDecodeError as error:
         raise _not_toml(str(error), text) from None
     except RecursionError:
         raise NotToml(None, "lists within lists are too deep; write tables as [[word]]") from None
-    except ValueError:  # more digits than Python reads
+    except ValueError as error:
         long = re.search(r"\d{4000}", text)
-        line = text[: long.start()].count("\n") + 1 if long else None
+        if long is None:
+            place = _LINE.search(str(error))
+            raise NotToml(
+                int(place[1]) if place else None, f"{_LINE.sub('', str(error))}; write tables as [[word]], and numbers with few digits"
+            ) from None
+        line = text[: long.start()].count("\n") + 1
         raise NotToml(line, "a whole number has thousands of digits; write at most 18") from None
 
 
@@ -83,7 +109,10 @@ def _not_toml(message: str, text: str) -> NotToml:
     elif said.startswith(("Cannot overwrite", "Cannot declare")):
         hint = "the word or heading stands twice; keep one of them, or write each entry of a list as [[word]]"
     else:
-        hint = next((hint for form, hint in _HINTS if form.search(line)), "write word = value, and nothing behind it on the line")
+        hint = next(
+            (hint for form, hint in _HINTS if len(line) <= _SHOWN and form.search(line)),
+            "write word = value, and nothing behind it on the line",
+        )
     return NotToml(number, f"is not TOML: {said}; {hint}")
 
 

@@ -20,6 +20,7 @@ from etl.reconcile.engine.ledger import Ledger
 from etl.reconcile.engine.source import KEY, Source
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.present.database import presented as presented_again
+from etl.reconcile.present.words import adapter_files
 from etl.reconcile.verifier import open_database
 from mappings.model import Mappings, TableMapping
 from mappings.read import read_mappings
@@ -45,7 +46,7 @@ def adapter_faults(foreign: Path, size: int, seed: int) -> tuple[Counter[str], C
     mappings = read_mappings()
     adapter = read_adapter(foreign / "adapter", mappings)
     spec = read_spec()
-    database = presented_again(foreign / "adapter", spec, "P2", open_database(sqlite_url(foreign / FILE)))
+    database = presented_again(adapter_files(foreign / "adapter"), spec, "P2", open_database(sqlite_url(foreign / FILE)))
     planted, found, alarms = Counter[str](), Counter[str](), 0
     try:
         verifier = Source(spec, "P2", database)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,11 @@ def configured(context: click.Context, parameter: click.Parameter, value: str | 
     """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
     if value is None:
         return None
+    from mappings.toml_text import loads
+
     context.meta["config"] = value
     try:
-        words = tomllib.loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
+        words = loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with too many digits, nested too deeply

@@ -97,9 +97,27 @@ def reporter_of(given: dict[str, Any]) -> ProgressReporter:
 
     run = Path(given["run"]) if given.get("run") else None
     log = Path(given["log"]) if given.get("log") else None
+    if log is not None:
+        _refuse_log(given, log)
     reporter = ProgressReporter(verbose=bool(given.get("verbose")), log=log, note=run / layout.PROGRESS if run is not None else None)
     reporter.notices = Notices(tuple(given.get("notify") or ()), run.absolute().name if run is not None else "", ending_of, reporter.info)
     return reporter
+
+
+def _refuse_log(given: dict[str, Any], log: Path) -> None:
+    """Raises Refused (7) for a log in place of something that the command reads or writes, also of what only the run's settings name."""
+    from contextlib import suppress
+
+    from etl.errors import MigrationError
+    from etl.path_overlap import of_run, refuse_log
+    from etl.runfolder.folder import open_readonly
+
+    options = options_of(given)
+    if options.run is not None:
+        with suppress(MigrationError):  # a run that cannot be read is refused by the command itself
+            options = of_run(options, open_readonly(options.run).settings)
+    configuration = click.get_current_context().meta.get("config")
+    refuse_log(options, log, *([("--config", Path(configuration))] if configuration else []))
 
 
 def answer_reported(command: str, given: dict[str, Any], action: Callable[[ProgressReporter], dict[str, Any]]) -> None:

@@ -149,7 +149,8 @@ def show_status(data: dict[str, Any]) -> None:
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
-        console.print(plain(f"running since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        what = now["what"] if str(now["what"]).startswith(str(now["step"])) else f"{now['step']}: {now['what']}"
+        console.print(plain(f"running since {now['since']}: {what}, {now['done']:,}{share}"))
         if now["late"]:
             console.print(f"{now['step']} takes longer than in {', '.join(now['forecast_from'])}")
         for what, ends in ((now["step"], now["step_ends"]), ("the run", now["run_ends"])):

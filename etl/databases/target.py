@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from graphlib import CycleError, TopologicalSorter
@@ -101,6 +101,12 @@ def undo_tables(number: int, table: str) -> tuple[str, str]:
     return f"{UNDO}__{number}_{table}", f"{UNDO}__{number}_new_{table}"
 
 
+def kept_tables(number: int, images: Iterable[Images]) -> dict[str, int]:
+    """Returns the tables that the delta of that number keeps, with their rows; a table without rows does not exist."""
+    counts = [zip(undo_tables(number, image.table), (image.before, image.new), strict=True) for image in images]
+    return {name: count for both in counts for name, count in both if count}
+
+
 def record_tables(number: int) -> tuple[str, str]:
     """Returns the tables in which the delta of that number keeps the earlier record of a run that is published again: its migration_run row, its images."""
     return f"{UNDO}__{number}_run", f"{UNDO}__{number}_images"
@@ -139,6 +145,19 @@ def nothing_to_restore(run_id: str, what: str) -> Refused:
         f"{run_id} changed a store that held an earlier run, and {what}. Nothing was changed.",
         "Restore the store's backup from before that run: without its before-images a rollback cannot restore the earlier rows.",
     )
+
+
+def refuse_other_images(run_id: str, wanted: Mapping[str, str] | None, digests: Callable[[], Mapping[str, str]]) -> None:
+    """Refuses a rollback whose before-images do not have the digests that the run recorded, by table, when it kept them (exit 7).
+
+    `wanted`: None where the run's folder has none. `digests`: computes those of the present tables.
+    """
+    if wanted is None:
+        raise nothing_to_restore(run_id, "the run's folder has no digests of its before-images")
+    found = digests()
+    others = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if others:
+        raise nothing_to_restore(run_id, f"its before-images were altered since ({', '.join(others)})")
 
 
 @dataclass(frozen=True)
@@ -260,14 +279,19 @@ class Target(Protocol):
         """Returns the names of the tables whose rows are not exactly the staged ones."""
         ...
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    @property
+    def images(self) -> dict[str, str] | None:
+        """Returns, by table, the SHA-256 of what the last publish keeps for its rollback, from its `agree` on; None where the store was empty."""
+        ...
+
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         """Rolls back the publish of that run in one transaction; returns `removed` rows that it inserted, `updated` and `inserted` rows that it restored.
 
-        Raises Refused where the before-images are incomplete.
+        `images`: as after its publish. Raises Refused where the before-images are incomplete, or others.
         """
         ...
 
-    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         """Returns what `take_back` would remove (`removed`) and restore (`updated`), or raises as it does; changes nothing."""
         ...
 

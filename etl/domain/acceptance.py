@@ -8,14 +8,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
 from etl.domain.decisions import Decisions
 from etl.domain.masking import without_names
-from etl.domain.signed_words import SIGNED, faults
-from etl.errors import MigrationError, WrongUsage
+from etl.domain.signed_words import SIGNED, faults, signed_content
+from etl.errors import MigrationError
 from mappings.acceptance import LIMITS, GoalKind, read_goal_kinds
 from mappings.model import Mappings
 from mappings.readiness import WEIGHTS
@@ -61,7 +61,11 @@ class Goal:
 
     def met(self, actual: Decimal | int, total: int | None) -> bool:
         """Returns whether `actual` meets the limit; a share is `actual` of `total`. With a total of 0 every share is met."""
-        bound = self.limit * (total or 0) if self.unit == "share" else self.limit
+        bound = self.limit
+        if self.unit == "share":  # exact: a product has 28 digits, and 0 for the least, unless the context says more
+            digits = len(Decimal(self.limit).as_tuple().digits) + len(str(_MOST))
+            with localcontext(prec=digits, Emin=MIN_EMIN, Emax=MAX_EMAX):
+                bound = self.limit * (total or 0)
         return actual <= bound if LIMITS[self.limit_word][1] == "most" else actual >= bound
 
 
@@ -100,11 +104,8 @@ def known_names(mappings: Mappings, with_tc: bool) -> Known:
 
 
 def content_of(path: Path) -> bytes:
-    """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise WrongUsage(f"--acceptance: {path} cannot be read ({error.strerror}).", "Give the file with the goals.") from None
+    """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened or is not a regular file (reading a pipe could block)."""
+    return signed_content(path, "--acceptance", "the goals")
 
 
 def read_goals(content: bytes, name: str, known: Known) -> tuple[Acceptance, list[str]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,8 +11,8 @@ from typing import Any, Literal
 
 from etl.domain.emails import email_key
 from etl.domain.masking import without_names
-from etl.domain.signed_words import SIGNED, faults
-from etl.errors import MigrationError, WrongUsage
+from etl.domain.signed_words import SIGNED, faults, signed_content
+from etl.errors import MigrationError
 from mappings.toml_text import NotToml, WordLines, read_toml
 
 DecisionKind = Literal["tc_account", "user", "waiver"]
@@ -81,14 +79,7 @@ def read_decisions(path: Path) -> Decisions:
 
 def content_of(path: Path) -> bytes:
     """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened or is not a regular file (reading a pipe could block)."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise WrongUsage(f"--decisions: {path} is not a file.", "Give the file with the decisions.")
-            return file.read()
-    except OSError as error:
-        raise WrongUsage(f"--decisions: {path} cannot be read ({error.strerror}).", "Give the file with the decisions.") from None
+    return signed_content(path, "--decisions", "the decisions")
 
 
 def parsed(content: bytes, name: str) -> Decisions:

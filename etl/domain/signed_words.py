@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
+from etl.errors import WrongUsage
 from mappings.toml_text import shown_value
 
 SIGNED: dict[str, type] = {"by": str, "on": date, "reason": str}
@@ -16,6 +20,23 @@ NAMES: dict[type, str] = {
 }
 _LARGEST = 2**63 - 1
 _LONGEST = 2_000  # letters of a text
+_LARGEST_FILE = 64 << 20  # bytes
+
+
+def signed_content(path: Path, option: str, what: str) -> bytes:
+    """Returns the file's bytes; raises WrongUsage (2) where it cannot be opened, is not a regular file (a pipe may have no writer), or is too large."""
+    give = f"Give the file with {what}."
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise WrongUsage(f"{option}: {path} is not a file.", give)
+            content = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise WrongUsage(f"{option}: {path} cannot be read ({error.strerror}).", give) from None
+    if len(content) > _LARGEST_FILE:
+        raise WrongUsage(f"{option}: {path} is larger than {_LARGEST_FILE:,} bytes.", give)
+    return content
 
 
 def faults(table: Mapping[str, Any], wanted: Mapping[str, type], known: Mapping[str, Any] | None = None) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import stat
 from collections.abc import Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ from etl.path_overlap import of_run, refuse_overlap
 from etl.runfolder import event_log as events
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
-from etl.runfolder.stage_file_io import write_durably
+from etl.runfolder.stage_file_io import read_regular, write_durably
 from etl.system.code_identity import code_identity
 from etl.system.durable_files import make_private
 from mappings.model import Mappings
@@ -43,6 +44,7 @@ from mappings.read import read_mappings
 LISTING, SIGNATURE, LINES, PACKED = "evidence.json", "evidence.sig", "lines.json", "packed.json"
 KIND, VERSION = "portal-migrate evidence", 2
 _LISTED = 64 << 20  # bytes of a listing: a larger file is not read
+_COMPARED = 256 << 20  # bytes: in larger files the altered line is not looked for
 _FROM_RUN = ("check", "reconcile", "report")
 _AGAIN = "Request the bundle again."
 
@@ -134,14 +136,15 @@ def verify(bundle: Path, path: Path, approver: Path | None = None, authority: Pa
     there = {path.relative_to(bundle).as_posix() for path in _files(bundle)} - {LISTING, SIGNATURE, STAMP}
     _refuse_others(known.keys(), there, "")
     for name, file in known.items():
-        if _digest_of(bundle / name) != file["sha256"]:
-            size = (bundle / name).stat().st_size
+        size = _size_of(bundle / name)  # first: nobody has to wait for the digest of a file without end
+        if size != file["size"] or _digest_of(bundle / name) != file["sha256"]:
             how = (
                 f"differs from what was signed: {size:,} bytes instead of {file['size']:,}"
                 if size != file["size"]
                 else "differs from what was signed"
             )
-            raise EvidenceAltered(f"{name}{_where(bundle, name)} {how}.", _AGAIN)
+            where = _where(bundle, name) if size <= _COMPARED else ""
+            raise EvidenceAltered(f"{name}{where} {how}.", _AGAIN)
     if merkle_root([(name, file["sha256"]) for name, file in known.items()]) != listing["root"]:
         raise EvidenceAltered(f"{LISTING}: the Merkle root does not match the files.", _AGAIN)
     _refuse_other_documents(bundle / "bag")
@@ -181,6 +184,8 @@ def _not_signed(bundle: Path, listing: bytes, key: Ed25519PublicKey) -> Evidence
         return EvidenceAltered(message, "Give the --public-key with that fingerprint, if it is the one that was handed over.")
     try:
         files = {path.relative_to(bundle).as_posix(): path for path in _files(bundle) if path.name not in (LISTING, SIGNATURE)}
+        if sum(_size_of(path) for path in files.values()) > _COMPARED:
+            raise ValueError
         again = _listing({name: (path.stat().st_size, _digest_of(path)) for name, path in files.items()}, (bundle / PACKED).read_bytes())
     except (OSError, ValueError, TypeError, RecursionError, EvidenceAltered):
         return EvidenceAltered(f"{LISTING} or {SIGNATURE} was altered, and other files too.", _AGAIN)
@@ -206,7 +211,7 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
     events.refuse_undone(events.refuse_altered(found[layout.EVENTS], folder.log), list(folder.steps))
     for step in _FROM_RUN:
         for file in folder.steps[step].files if step in folder.steps else ():
-            if (folder.path / file.path).is_file():  # a purged run has no such lists
+            if not folder.settings.purged or (folder.path / file.path).is_file():  # only a purged run has no such lists any more
                 found[file.path] = folder.read_bytes(file)
     found |= {f"mappings/{path}": content for path, content in mappings.files.items()}
     approved = approval_of(folder)
@@ -220,10 +225,10 @@ def _content(folder: RunFolder, mappings: Mappings) -> dict[str, bytes]:
 
 def _own(folder: RunFolder, name: str) -> bytes:
     try:
-        return (folder.path / name).read_bytes()
+        return read_regular(folder.path / name)
     except OSError:
         raise EvidenceAltered(
-            f"{name} is missing from the run's folder.", "Find out who removed it: without it the run cannot be proved."
+            f"{name} is missing from the run's folder, or not a file.", "Find out who removed it: without it the run cannot be proved."
         ) from None
 
 
@@ -281,9 +286,15 @@ def _counts(path: Path) -> bool:
     return path.is_symlink() or not path.is_dir() or not any(path.iterdir())
 
 
-def _digest_of(path: Path) -> str:
-    if path.is_symlink() or not path.is_file():  # do not open: a link may lead anywhere, and a pipe may never end
+def _size_of(path: Path) -> int:
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):  # do not open: a link may lead anywhere, and a pipe may never end
         raise EvidenceAltered(f"{path.name} in the bundle is not a file.", _AGAIN)
+    return found.st_size
+
+
+def _digest_of(path: Path) -> str:
+    _size_of(path)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 PASSWORD = "PORTAL_MIGRATE_KEY_PASSWORD_FILE"  # noqa: S105  # a name in the environment: the file with the private key's password, where it has one
 _LIMIT = 64 << 10  # bytes of a key file
 _BESIDE = 1_000  # files in a public key's folder that are searched
+_SMALL_ORDER = frozenset(  # every encoding of the eight points of order 1, 2, 4 and 8, without the sign bit
+    {
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        *(first + "ff" * 30 + "7f" for first in ("ec", "ed", "ee")),
+    }
+)
 _PUBLIC = ".public"  # the suffix after the private key's name
 
 
@@ -126,7 +135,14 @@ def public_key(path: Path, option: str) -> Ed25519PublicKey:
         loaded = None
     if not isinstance(loaded, Ed25519PublicKey):
         raise MigrationError(f"{option}: {path.name} is not a valid Ed25519 public key in PEM.", give)
+    if _is_weak(loaded.public_bytes_raw()):
+        raise MigrationError(f"{option}: {path.name} is a key under which everybody can sign (a point of small order).", give)
     return loaded
+
+
+def _is_weak(raw: bytes) -> bool:
+    """Returns whether the point has a small order: signatures that fit it can be made without a private key."""
+    return raw[:31].hex() + f"{raw[31] & 0x7F:02x}" in _SMALL_ORDER
 
 
 def private_beside(path: Path, key: Ed25519PublicKey) -> Path | None:
@@ -158,4 +174,4 @@ def signed_by(raw: bytes, signature: bytes, content: bytes) -> bool:
         Ed25519PublicKey.from_public_bytes(raw).verify(signature, content)
     except (InvalidSignature, ValueError):
         return False
-    return True
+    return not _is_weak(raw)

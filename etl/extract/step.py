@@ -42,6 +42,7 @@ class Helpers:
     pool: Executor
     objects_uri: str
     adapter: Path | None = None
+    adapter_sha256: str | None = None
 
 
 class Files(Protocol):
@@ -121,6 +122,7 @@ def _elsewhere(
             folder.path,
             helpers.objects_uri,
             helpers.adapter,
+            helpers.adapter_sha256,
             precopied,
         )
         for mapping in mappings.of(portal):

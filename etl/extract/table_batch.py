@@ -75,6 +75,7 @@ class SnapshotTicket:
     root: Path
     objects_uri: str
     adapter: Path | None = None
+    adapter_sha256: str | None = None
     precopied: Precopied | None = None
 
 
@@ -115,7 +116,7 @@ def _joined(joining: SnapshotTicket) -> tuple[SnapshotSource, Mappings, Objects]
         keep(joining.root, "extract", partial(close_worker_sources, joining.root))
         mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
         joined = join_source(joining.url, joining.name, joining.snapshot)
-        source = presented({joining.portal: joined}, joining.adapter, mappings)[joining.portal]
+        source = presented({joining.portal: joined}, joining.adapter, mappings, joining.adapter_sha256)[joining.portal]
         assert isinstance(source, SnapshotSource)  # noqa: S101  # an adapter keeps it what it was
         _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / layout.JOURNAL)
     return _JOINED[joining]

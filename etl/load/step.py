@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -26,6 +26,7 @@ from mappings.model import Mappings
 
 Preview = Callable[[list[Change]], None]
 _REMOVED_TOGETHER = 500  # objects
+_IMAGES = "before-images"  # the event with their digests
 
 
 def load(
@@ -49,6 +50,8 @@ def load(
     if published and published[-1].run_id == run_id:
         refuse_foreign_rows(target, mappings)
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
+        if _logged_images(folder, published[-1]) is not None and published[-1].row() not in (kept or ()):
+            kept = None  # of an earlier publish of the same run: the last one was killed behind its commit
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
     if known is None:  # else it holds only rows of an earlier run, or this is checked below
@@ -69,8 +72,9 @@ def load(
         digest_of(mappings.digest, folder.settings.adapter),
         decisions_sha256,
     )
+    agree_and_keep = _keeping(folder, target, record, agree)
     changes = (
-        target.publish_difference(mappings.target, record, known, tell, agree)
+        target.publish_difference(mappings.target, record, known, tell, agree_and_keep)
         if known is not None and isinstance(target, TakesDifferences)
         else None
     )
@@ -79,13 +83,25 @@ def load(
             refuse_foreign_rows(target, mappings)
             stage_all(folder, mappings, target, run_id, tell)
             ready()
-        changes = target.publish(mappings.target, record, tell, agree)
+        changes = target.publish(mappings.target, record, tell, agree_and_keep)
     told = [[c.table, c.inserted, c.updated, c.removed] for c in changes]
     return Step(
         "",
         [],
         {"run_id": run_id, "already": False, "changes": told, "marks": target.store_state, "record": [run.row() for run in target.runs()]},
     )
+
+
+def _keeping(folder: RunFolder, target: Target, record: RunRecord, agree: Agree) -> Agree:
+    """Returns `agree`, which then also logs the digests of the before-images: before the commit, so that a kill behind it does not lose them."""
+
+    def agree_and_keep(changes: list[Change]) -> None:
+        agree(changes)
+        if target.images is not None:
+            about = {"run": replace(record, fresh=False).row(), "images": target.images}
+            folder.record(_IMAGES, f"{len(target.images):,} tables of before-images kept for a rollback", {}, about)
+
+    return agree_and_keep
 
 
 def foreseen(folder: RunFolder, mappings: Mappings, target: str) -> list[Change]:
@@ -173,7 +189,9 @@ def rollback(
         )
     if published[-1].run_id != run_id:
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
-    preview(target.would_take_back(mappings.target, published[-1]))
+    _refuse_other_record(folder, published[-1])
+    images = _logged_images(folder, published[-1])
+    preview(target.would_take_back(mappings.target, published[-1], images))
     store_state = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
     if not target.unchanged_since(mappings.target, store_state):  # then the rows themselves must be compared
@@ -184,10 +202,29 @@ def rollback(
             f"Rows were changed after this run was published: {', '.join(others)}.",
             "A rollback would lose these changes: resolve them first.",
         )
-    changes = target.take_back(mappings.target, published[-1], tell)
+    changes = target.take_back(mappings.target, published[-1], tell, images)
     gone = _remove_unneeded(folder, target, objects, store)
     tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
     return TakenBack(run_id, sum(removed for _, removed, _ in tables), sum(restored for *_, restored in tables), *gone, tables)
+
+
+def _refuse_other_record(folder: RunFolder, record: RunRecord) -> None:
+    """Raises Refused where the store's record of the run is none that the run published: what a rollback does follows from it."""
+    recorded = folder.steps["load"].facts.get("record", []) if "load" in folder.steps else []
+    logged = [event["about"].get("run") for event in folder.refuse_altered_log() if event.get("what") in (_IMAGES, "load")]
+    known = [row for row in (*logged, *recorded) if row is not None and row["run_id"] == record.run_id]
+    if known and record.row() not in known:
+        columns = ", ".join(sorted(name for name, value in record.row().items() if known[-1].get(name) != value))
+        raise Refused(
+            f"The store's record of {record.run_id} (migration_run) was altered after it was published: {columns}. Nothing was changed.",
+            "Find out who altered it and restore the record, or restore the store's backup from before that run.",
+        )
+
+
+def _logged_images(folder: RunFolder, record: RunRecord) -> dict[str, str] | None:
+    """Returns the digests of the before-images that this publish logged; None where the run's log has none for it."""
+    logged = [event["about"] for event in folder.refuse_altered_log() if event.get("what") == _IMAGES]
+    return next((about["images"] for about in reversed(logged) if about["run"] == record.row()), None)
 
 
 def _remove_unneeded(folder: RunFolder, target: Target, objects: Objects, store: str) -> tuple[int, int, list[str]]:

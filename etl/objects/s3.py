@@ -24,7 +24,7 @@ from etl.errors import MigrationError
 from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key, of_each
 from etl.objects.address import Bucket
 from etl.objects.journal import append_to_journal, journaled
-from etl.objects.s3_failures import status, told
+from etl.objects.s3_failures import expect_owner, status, told
 from etl.system.retries import retry_policy
 
 _AT_ONCE = 8  # parallel requests of one `put_all`
@@ -56,6 +56,7 @@ class S3Objects:
         with told(bucket.name):
             try:
                 self._client = boto3.session.Session().client("s3", config=_CONFIG)
+                expect_owner(self._client)
             except ValueError as error:
                 if isinstance(error, BotoCoreError):
                     raise
@@ -130,7 +131,7 @@ class S3Objects:
         first, ours = self._bucket.prefix + NOTES, self._bucket.prefix + note_key(store)
         with told(self._bucket.name):
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket.name, Prefix=first)
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", ()) if entry["Key"] != ours]
+            keys = [key for page in pages for key in _keys(page, first) if key != ours]
             found = [self._client.get_object(Bucket=self._bucket.name, Key=key)["Body"].read(_LONGEST_NOTE) for key in keys]
         return [called.decode(errors="replace") for called in found]
 
@@ -214,6 +215,18 @@ class S3Objects:
                         if file is not None:
                             file.write(chunk)
         return digest.hexdigest()
+
+
+def _keys(page: dict[str, Any], first: str) -> list[str]:
+    """Returns the keys of a page of a listing; raises MigrationError for one that is not whole: what it lacks would count as nobody's."""
+    keys = [entry.get("Key") for entry in page.get("Contents", ())]
+    ends = page.get("IsTruncated") is False or (page.get("IsTruncated") is True and page.get("NextContinuationToken"))
+    if not ends or not all(isinstance(key, str) and key.startswith(first) for key in keys):
+        raise MigrationError(
+            "The object store's listing of the stores that publish there is not whole, or not a listing. No object was removed.",
+            "Check the store and what lies between, then run the same command again to resume.",
+        )
+    return [str(key) for key in keys]
 
 
 def _base64(digest: bytes) -> str:

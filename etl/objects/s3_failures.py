@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,8 +21,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from etl.errors import MigrationError, NoSpace, Transient
+from etl.errors import MigrationError, NoSpace, Transient, WrongUsage
 
+OWNER = "PORTAL_MIGRATE_BUCKET_OWNER"  # environment variable: the AWS account that must own the bucket
 _AGAIN = "then run the same command again to resume."
 # By S3's error codes; a HEAD response has none, so its status is used.
 _UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "UnrecognizedClientException", "InvalidClientTokenId"}
@@ -40,6 +43,21 @@ def told(bucket: str) -> Iterator[None]:
         raise _refused(error, bucket) from None
     except (BotoCoreError, ResponseParserError) as error:
         raise _without_answer(error, bucket) from None
+    except RecursionError:  # botocore asks the redirecting server for the bucket's region, which redirects again; it follows no address
+        message = f"The object store, bucket {bucket}: it redirects elsewhere without the bucket's region."
+        raise MigrationError(message, f"Check AWS_ENDPOINT_URL, and what answers there, {_AGAIN}") from None
+
+
+def expect_owner(client: Any) -> None:
+    """Has every request of the client refused where the bucket does not belong to the account in PORTAL_MIGRATE_BUCKET_OWNER, if that is set."""
+    owner = os.environ.get(OWNER)
+    if owner is None:
+        return
+    if not re.fullmatch(r"[0-9]{12}", owner):
+        raise WrongUsage(
+            f"{OWNER} is not the number of an account.", "Give the 12 digits of the AWS account that owns the bucket, or unset it."
+        )
+    client.meta.events.register("provide-client-params.s3", lambda params, **_: {**params, "ExpectedBucketOwner": owner})
 
 
 def status(error: ClientError) -> int:

@@ -92,4 +92,5 @@ def _completed(options: Options, folder: RunFolder) -> Options:
         tc=options.tc or known.tc,
         files=options.files if options.files is not None else known.files,
         objects=options.objects if options.objects is not None else known.objects,
+        adapter_sha256=given.adapter,
     )

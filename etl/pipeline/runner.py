@@ -77,10 +77,10 @@ def run_steps(
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is created
-    limits = read_limits(options.adapter, mappings)
-    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
+    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler, reporter.info) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         fixed = fixed_options(options, mappings, folder)
+        limits = read_limits(options.adapter, mappings, fixed.adapter_sha256)
         signed = fixed_signed(folder, options, mappings)
         fixed = replace(fixed, decisions=folder.path / layout.DECISIONS if signed.decisions.sha256 is not None else None)
         context = RunContext(fixed, mappings, folder, reporter, pool, limits, decisions=signed.decisions, acceptance=signed.acceptance)
@@ -133,7 +133,7 @@ def _do_truthfully(context: RunContext, step: str) -> bool:
 
 def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
     """Writes a short report with the error, for CI, where the folder is still writable."""
-    from etl.report import write_early
+    from etl.report.write import write_early
 
     if step != "report" and "load" not in context.folder.steps:  # the report of a published run stays
         with suppress(OSError, MigrationError):
@@ -156,9 +156,10 @@ def _look_ahead(context: RunContext) -> None:
 def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
     """Returns the command's answer: for a whole run and `report` the report's facts, for one step its result and the next step."""
     if steps[-1] == "report":
-        from etl.report.facts import facts
+        from etl.report.facts import facts, facts_of
 
-        return facts(context.folder, context.mappings)
+        found = context.report_lists
+        return facts(context.folder, context.mappings) if found is None else facts_of(context.folder, context.mappings, found)
     (step,) = steps
     done = context.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}
@@ -206,6 +207,8 @@ def _do(context: RunContext, step: str) -> bool:
     done.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
     folder.steps[step] = done
     about = {"inputs": inputs, **({"approval": done.facts["approval"]} if "approval" in done.facts else {})}
+    if step == "load":  # by which a rollback recognizes the store's record of each publish, also of one before the last
+        about["run"] = next((row for row in done.facts["record"] if row["run_id"] == done.facts["run_id"]), None)
     folder.record(step, str(done.facts.get("sentence", "done")), context.roles(), about)
     tell = context.reporter.info_beside if context.alone else context.reporter.info
     tell(f"{step}: {done.facts.get('sentence', 'done')} ({done.facts['seconds']:.1f} s)")

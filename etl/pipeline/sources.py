@@ -25,4 +25,6 @@ def sources_of(options: Options, mappings: Mappings | None = None) -> Iterator[d
         sources: dict[Portal, Source] = {"P2": stack.enter_context(open_source(options.source, NAMES["P2"]))}
         if options.tc is not None:
             sources["TC"] = stack.enter_context(open_source(options.tc, NAMES["TC"]))
-        yield presented(sources, options.adapter, mappings or read_mappings(options.mappings)) if options.adapter is not None else sources
+        if options.adapter is not None:
+            sources = presented(sources, options.adapter, mappings or read_mappings(options.mappings), options.adapter_sha256)
+        yield sources

@@ -81,7 +81,12 @@ def _extract(context: RunContext) -> Step:
         require_room(needs)
         pool = context.pool.executor_for(sum(ahead.rows.values()))
         helpers = (
-            Helpers(pool, objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()), options.adapter)
+            Helpers(
+                pool,
+                objects_uri if bucket_of(objects_uri) else str(folder_of(objects_uri, "--objects").absolute()),
+                options.adapter,
+                options.adapter_sha256,
+            )
             if pool is not None
             else None
         )
@@ -267,9 +272,11 @@ def _reconcile(context: RunContext) -> Step:
 
 
 def _report(context: RunContext) -> Step:
-    from etl.report import write_report
+    from etl.report.lists import lists
+    from etl.report.write import write_report
 
-    files = write_report(context.folder, context.mappings)
+    context.report_lists = lists(context.folder, context.mappings)
+    files = write_report(context.folder, context.mappings, context.report_lists)
     return Step("", files, {"sentence": f"written to {context.folder.path / layout.REPORT}"})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import MigrationError
-from mappings.limits import adapter_digest
+from mappings.limits import adapter_files, refuse_other_adapter
 
 if TYPE_CHECKING:
     from etl.databases import Source
@@ -19,26 +19,32 @@ if TYPE_CHECKING:
     from mappings.model import Mappings, Portal
 
 
-def presented(sources: Mapping[Portal, Source], adapter: Path | None, mappings: Mappings) -> dict[Portal, Source]:
-    """Returns the old portals as the adapter presents them, unchanged without an adapter; raises AdapterWrong with all mismatches (K5)."""
+def presented(
+    sources: Mapping[Portal, Source], adapter: Path | None, mappings: Mappings, digest: str | None = None
+) -> dict[Portal, Source]:
+    """Returns the old portals as the adapter presents them, unchanged without an adapter; raises AdapterWrong with all mismatches (K5).
+
+    `digest`: the adapter's, None to accept any; MappingErrors where the folder's files are others.
+    """
     if adapter is None:
         return dict(sources)
-    return with_adapter(sources, *_read(adapter, mappings), mappings=mappings)
+    return with_adapter(sources, *_read(adapter, mappings, digest), mappings=mappings)
 
 
 _LAST: dict[tuple[Path, str, str], tuple[Adapter, list[Problem]]] = {}  # the last adapter: a command uses it several times
 
 
-def _read(adapter: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
+def _read(adapter: Path, mappings: Mappings, digest: str | None = None) -> tuple[Adapter, list[Problem]]:
     from etl.present.grammar import adapter_with_problems
 
     try:
-        key = (adapter, adapter_digest(adapter) if adapter.is_dir() else "", mappings.digest)
+        files = adapter_files(adapter) if adapter.is_dir() else {}
     except OSError:
         return adapter_with_problems(adapter, mappings)  # the error names the unreadable file
+    key = (adapter, refuse_other_adapter(files, digest), mappings.digest)
     if key not in _LAST:
         _LAST.clear()
-        _LAST[key] = adapter_with_problems(adapter, mappings)
+        _LAST[key] = adapter_with_problems(adapter, mappings, files)
     return _LAST[key]
 
 

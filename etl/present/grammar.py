@@ -32,28 +32,35 @@ def read_adapter(root: Path, mappings: Mappings) -> Adapter:
     return adapter
 
 
-def adapter_with_problems(root: Path, mappings: Mappings) -> tuple[Adapter, list[Problem]]:
-    """Returns the valid part of the folder's adapter, and every error of its files; raises MigrationError where the folder does not exist."""
+def adapter_with_problems(root: Path, mappings: Mappings, files: Mapping[str, bytes] | None = None) -> tuple[Adapter, list[Problem]]:
+    """Returns the valid part of the folder's adapter, and every error of its files; raises MigrationError where the folder does not exist.
+
+    `files`: their bytes, where they were read already.
+    """
     if not root.is_dir():
         raise MigrationError(f"--adapter: there is no folder {root}.", "Give the folder of the adapter's files, or leave it out.")
-    reader = _Reader(root, mappings)
+    reader = _Reader(root, mappings, files)
     adapter = reader.adapter()
-    limits = [Problem(file, printable(location), found, expected) for file, location, found, expected in wrong_limits(root, mappings)]
+    known = files if files is not None else reader.contents
+    limits = [
+        Problem(file, printable(location), found, expected) for file, location, found, expected in wrong_limits(root, known, mappings)
+    ]
     return adapter, reader.problems + limits
 
 
 class _Reader:
     """Reads one folder and collects errors in `problems`."""
 
-    def __init__(self, root: Path, mappings: Mappings) -> None:
-        self.root, self.mappings = root, mappings
+    def __init__(self, root: Path, mappings: Mappings, files: Mapping[str, bytes] | None) -> None:
+        self.root, self.mappings, self._files = root, mappings, files
+        self.contents: dict[str, bytes] = {}
         self.problems: list[Problem] = []
         self._unreadable: set[str] = set()  # files, by name
         self._misnamed: set[str] = set()  # the likely intended names of files that no table is named like
 
     def adapter(self) -> Adapter:
         """Returns the valid part of the folder's adapter; errors are in `problems`."""
-        contents: dict[str, bytes] = {}
+        contents = self.contents
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
             if any(part.startswith(".") for part in path.relative_to(self.root).parts):
@@ -65,7 +72,9 @@ class _Reader:
                     self._wrong(name, "", "a folder", "the folders portal2, tc and codes", rank=0)
             elif self._is_known(name):
                 try:
-                    contents[name] = path.read_bytes()
+                    contents[name] = path.read_bytes() if self._files is None else self._files[name]
+                except KeyError:  # it took another's place since they were read
+                    self._wrong(name, "", "a file that was just made", "files that stay as they are", rank=0)
                 except OSError as error:
                     self._wrong(name, "", f"a file that cannot be read ({error.strerror})", "a readable file", rank=0)
         codes = {

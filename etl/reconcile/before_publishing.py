@@ -15,6 +15,7 @@ from etl.reconcile.engine.decisions import read_decided
 from etl.reconcile.engine.frames import Database
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.objects.store import ObjectCount
+from etl.reconcile.present.words import adapter_files
 from etl.reconcile.result import Reconciliation
 from etl.reconcile.verifier import OF_THE_RUN, Actual, Progress, compared, compute, expected_side, old_portals
 
@@ -42,7 +43,7 @@ def reconcile_staged(
     spec = read_spec(mappings)
     databases: list[Database] = []
     try:
-        sources = old_portals(spec, source, tc, databases, adapter)
+        sources = old_portals(spec, source, tc, databases, adapter_files(adapter) if adapter is not None else None)
         padded = any(database.pads for database in databases)
         store = Store(spec, StagedRows(spec.target, rows), padded)
         side = expected_side(spec, sources, files, freeze, began, padded, grace, read_decided(decisions))

@@ -36,6 +36,7 @@ from etl.reconcile.errors import Hidden, ReconcileError
 from etl.reconcile.objects.store import ObjectCount, objects_read_back
 from etl.reconcile.present.binding import refuse_others
 from etl.reconcile.present.database import left_out, presented, written
+from etl.reconcile.present.words import adapter_files
 from etl.reconcile.result import Reconciliation
 
 Progress = Callable[[str, int, int], None]
@@ -248,7 +249,7 @@ def _not_checked(table: str, column: str, why: str) -> tuple[str | None, ...]:
     return (table, NOT_CHECKED, None, None, None, column or None, None, why)
 
 
-def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
+def _refuse_by_record(spec: Spec, target: str, adapter: Mapping[str, bytes] | None) -> None:
     """Raises OtherInputs (7) if the store's record names another adapter for these tables; reports nothing else about the store."""
     database = open_database(target)
     try:
@@ -259,7 +260,7 @@ def _refuse_by_record(spec: Spec, target: str, adapter: Path | None) -> None:
 
 
 def old_portals(
-    spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Path | None = None, target: str = ""
+    spec: Spec, source: str, tc: str | None, databases: list[Database], adapter: Mapping[str, bytes] | None = None, target: str = ""
 ) -> dict[str, Source]:
     """Returns the old portals, opened; each database is also appended to `databases`, which the caller closes.
 
@@ -308,9 +309,10 @@ def reconcile(
     decided = read_decided(decisions)
     tell = progress or (lambda what, done, total: None)
     spec = read_spec(mappings)
+    presenting = adapter_files(adapter) if adapter is not None else None
     databases: list[Database] = []
     try:
-        sources = old_portals(spec, source, tc, databases, adapter, target)
+        sources = old_portals(spec, source, tc, databases, presenting, target)
         databases.append(open_database(target))
         padded = any(database.pads for database in databases)
         store = Store(spec, databases[-1], padded)
@@ -326,7 +328,7 @@ def reconcile(
             )
         runs = recorded_runs(store, freeze, grace, recorded)
         refuse_other_decisions(runs, decided.sha256)
-        refuse_others(runs.mappings_sha256, spec.sha256, adapter)
+        refuse_others(runs.mappings_sha256, spec.sha256, presenting)
         side = expected_side(spec, sources, files, runs.freeze, runs.began, padded, runs.grace, decided)
         with run_in_background(lambda look: actual_side(side.columns, store, objects, tell, look)) as reading:
             compute(side, tell)

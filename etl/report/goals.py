@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import polars as pl
@@ -46,7 +46,8 @@ def goals(folder: RunFolder, mappings: Mappings) -> list[dict[str, Any]]:
     told = []
     for entry in entries:
         if entry["kind"] == _VERDICT and minutes is not None:
-            entry = {**entry, "actual": round(minutes, 2), "met": Decimal(str(round(minutes, 2))) <= Decimal(str(entry["limit"]))}
+            # Compared exactly: a rounded number would meet a limit that the cut-over exceeded by less than the rounding.
+            entry = {**entry, "actual": float(round(minutes, 6)), "met": minutes <= Fraction(str(entry["limit"]))}
         found = acceptance_file.value(entry, entry["actual"], entry["total"]) if entry["actual"] is not None else ""
         counted = again.get(entry["goal"])
         recounted = acceptance_file.value(entry, *counted) if counted is not None else None
@@ -70,8 +71,8 @@ def _state(entry: Mapping[str, Any]) -> str:
     return "met" if entry["met"] else "waived" if entry["waiver"] is not None else "missed"
 
 
-def minutes_to_verdict(started: str | None, events: Iterable[Mapping[str, Any]]) -> float | None:
-    """Returns the minutes from the start of extract to the first comparison after publishing; None before it, and after a rollback.
+def minutes_to_verdict(started: str | None, events: Iterable[Mapping[str, Any]]) -> Fraction | None:
+    """Returns the exact minutes from the start of extract to the first comparison after publishing; None before it, and after a rollback.
 
     Later comparisons change nothing.
     """
@@ -87,7 +88,7 @@ def minutes_to_verdict(started: str | None, events: Iterable[Mapping[str, Any]])
             case "load":
                 published = True
             case "reconcile" if published and minutes is None:
-                minutes = (datetime.fromisoformat(event["at"]) - began).total_seconds() / 60
+                minutes = Fraction((datetime.fromisoformat(event["at"]) - began) // timedelta(microseconds=1), 60_000_000)
     return minutes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -63,24 +63,34 @@ def value(entry: Mapping[str, Any], actual: float, total: int | None) -> str:
     """Returns a number for readers: 3 of 120 (2.5%), 1,200, 12.3 minutes."""
     match LIMITS[entry["limit_word"]][0]:
         case "share":
-            share = f" ({_share(actual / total)})" if total else ""
+            share = f" ({_beside(actual / total, entry['limit'], _share, 2)})" if total else ""
             return f"{int(actual):,} of {total or 0:,}{share}"
         case "count":
             return f"{int(actual):,}"
-    return f"{actual:,.1f} minutes"
+    return f"{_beside(actual, entry['limit'], _minutes, 1)} minutes"
+
+
+def _beside(number: float, limit: float, written: Callable[[float, int], str], decimals: int) -> str:
+    """Returns the number with so many decimals, or as many more as it takes to look unlike a limit that it is not equal to."""
+    longer = (written(number, more) for more in range(decimals, 9) if written(number, more) != written(limit, more))
+    return written(number, decimals) if number == limit else next(longer, written(number, 9))
+
+
+def _minutes(number: float, decimals: int) -> str:
+    return f"{number:,.{decimals}f}"
 
 
 def limit(entry: Mapping[str, Any]) -> str:
     """Returns the signed limit for readers: at most 0.5%, at least 1,200."""
     unit, direction = LIMITS[entry["limit_word"]]
     number = entry["limit"]
-    texts = {"share": _share(number) if unit == "share" else "", "count": f"{number:,}", "minutes": f"{number:,} minutes"}
+    texts = {"share": _share(number, 2) if unit == "share" else "", "count": f"{number:,}", "minutes": f"{number:,} minutes"}
     return f"at {direction} {texts[unit]}"
 
 
-def _share(number: float) -> str:
-    """Returns a percentage with at most two decimals, never rounded to 0 or 100."""
-    text = f"{100 * number:.2f}".rstrip("0").rstrip(".")
+def _share(number: float, decimals: int) -> str:
+    """Returns a percentage with at most so many decimals, never rounded to 0 or 100."""
+    text = f"{100 * number:.{decimals}f}".rstrip("0").rstrip(".")
     if text == "0" and number:
-        return "below 0.01%"
-    return "above 99.99%" if text == "100" and number < 1 else f"{text}%"
+        return f"below 0.{'0' * (decimals - 1)}1%"
+    return f"above 99.{'9' * decimals}%" if text == "100" and number < 1 else f"{text}%"

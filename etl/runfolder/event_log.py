@@ -36,10 +36,13 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
     """
     import platform
 
-    descriptor = os.open(folder / layout.EVENTS, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / layout.EVENTS, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        content = (folder / layout.EVENTS).read_bytes()
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError
+        with os.fdopen(os.dup(descriptor), "rb") as log:  # the file that is appended to, whatever takes its name
+            content = log.read()
         lines = content.splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):  # cut off by a kill or a full disk: not an event
             os.ftruncate(descriptor, len(content) - len(lines.pop()))

@@ -9,7 +9,7 @@ from etl.errors import EvidenceAltered
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.settings import RunSettings
-from etl.runfolder.stage_file_io import write_durably
+from etl.runfolder.stage_file_io import read_regular, write_durably
 
 _KEPT: dict[Literal["decisions", "acceptance"], str] = {"decisions": layout.DECISIONS, "acceptance": layout.ACCEPTANCE}
 
@@ -32,7 +32,7 @@ def fixed_file(folder: RunFolder, setting: Literal["decisions", "acceptance"], g
 
 def _kept(folder: RunFolder, name: str, digest: str) -> bytes:
     try:
-        content = (folder.path / name).read_bytes()
+        content = read_regular(folder.path / name)
     except OSError as error:
         message = f"{name} of the run's folder cannot be read ({error.strerror})."
         raise EvidenceAltered(message, "Start again in a new run folder.") from None

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -63,8 +64,8 @@ def read_columns(root: Path, file: StageFile, columns: list[str]) -> pa.Table:
 
     again = "Start again in a new run folder."
     try:
-        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
+        with _opened(root / file.path) as stream:
+            descriptor = stream.fileno()
             before, known = _state(descriptor), (str(root), file.path, file.sha256)
             if _verified.get(known) != before and hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
                 raise EvidenceAltered(f"{file.path} of the run's folder does not match the manifest.", again)
@@ -84,12 +85,25 @@ def _state(descriptor: int) -> tuple[int, ...]:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
+def _opened(place: Path) -> io.BufferedReader:
+    """Returns the open file; raises OSError for a link, and for what is not a regular file: a pipe may have no writer."""
+    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(place: Path) -> bytes:
+    """Returns the bytes of a file of the run folder; raises OSError for a link, a pipe, or what else is not a regular file."""
+    with _opened(place) as stream:
+        return stream.read()
+
+
 def read_verified(root: Path, file: StageFile) -> bytes:
     """Returns the bytes of a stage file; raises EvidenceAltered (exit 6) where they differ from the manifest."""
     try:
-        descriptor = os.open(root / file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as stream:
-            content = stream.read()
+        content = read_regular(root / file.path)
     except OSError as error:
         raise EvidenceAltered(
             f"{file.path} of the run's folder cannot be read ({error.strerror}).", "Start again in a new run folder."

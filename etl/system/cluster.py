@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import MigrationError
+from etl.system.code_identity import code_identity
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -23,10 +24,10 @@ _AGAIN = "Start scheduler and workers, then run the same command again: it resum
 
 
 @contextmanager
-def cluster(address: str, security: Security | None, run: Path) -> Iterator[Executor]:
-    """Yields an executor for the cluster behind that scheduler.
+def cluster(address: str, security: Security | None, run: Path, tell: Callable[[str], None] = lambda _: None) -> Iterator[Executor]:
+    """Yields an executor for the cluster behind that scheduler. `tell`: receives a warning where other machines can reach it without TLS.
 
-    Raises MigrationError where it cannot be reached, has no worker, or has one that cannot see the run folder.
+    Raises MigrationError where it cannot be reached, has no worker, or has one of another build or one that cannot see the run folder.
     """
     try:
         from distributed import Client
@@ -47,18 +48,49 @@ def cluster(address: str, security: Security | None, run: Path) -> Iterator[Exec
                 f"--scheduler: {len(blind)} of the cluster's workers do not see the run's folder {run}.",
                 f"Share it under this path with every worker, and the object store likewise. {_AGAIN}",
             )
-        executor = _Watched(client)
+        ours = code_identity()
+        others = [worker for worker, build in client.run(code_identity, on_error="return").items() if build != ours]
+        if others:
+            raise _other_build(f"{len(others)} of the cluster's workers run")
+        if security is None and (open_to_all := _listening_everywhere(client)):
+            tell(
+                f"--scheduler: {' and '.join(open_to_all)} can be reached from other machines without TLS: whoever reaches them can run code here."
+                " Start them with --host 127.0.0.1, or with TLS (runbooks/roles.md)."
+            )
+        executor = _Watched(client, ours)
         try:
             yield executor
         finally:
             executor.shutdown(cancel_futures=True)
 
 
+def _other_build(who: str) -> MigrationError:
+    return MigrationError(f"--scheduler: {who} another build of this program.", f"Install the same build on every worker. {_AGAIN}")
+
+
+def _listening_everywhere(client: Client) -> list[str]:
+    """Returns which of scheduler and workers listen on more than this machine's own address; empty where they do not say."""
+    try:
+        scheduler = client.run_on_scheduler(lambda dask_scheduler: [one.listen_address for one in dask_scheduler.listeners])
+        workers = client.run(lambda dask_worker: [one.listen_address for one in dask_worker.listeners]).values()
+    except Exception:  # of another version of Dask: this is only a warning
+        return []
+    found = {"the scheduler": scheduler, "a worker": [one for listening in workers for one in listening]}
+    return [who for who, listening in found.items() if not all("://127." in one or "://[::1]" in one for one in listening)]
+
+
+def of_build(build: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Returns the function's result, in a worker of that build; raises MigrationError in any other, also in one that came later."""
+    if code_identity() != build:
+        raise _other_build("a worker runs")
+    return fn(*args, **kwargs)
+
+
 class _Watched(Executor):
     """Submits tasks to the cluster; every future ends, with an error where the cluster is lost."""
 
-    def __init__(self, client: Client) -> None:
-        self._client, self._tasks = client, client.get_executor()
+    def __init__(self, client: Client, build: str) -> None:
+        self._client, self._tasks, self._build = client, client.get_executor(), build
         self._open: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._lost: MigrationError | None = None
@@ -73,7 +105,7 @@ class _Watched(Executor):
                 raise self._lost
             future: Future[Any] = Future()
             self._open.add(future)
-        task = self._tasks.submit(fn, *args, **kwargs)
+        task = self._tasks.submit(of_build, self._build, fn, *args, **kwargs)
         task.add_done_callback(lambda done: self._complete(future, done))
         return future
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -32,11 +33,13 @@ def free_within(path: Path, seconds: float) -> bool:
 
 
 def held(path: Path) -> bool:
-    """Returns whether a process holds the lock now; does not create the file."""
+    """Returns whether a process holds the lock now; does not create the file, and waits for no pipe in its path."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # a link is the lock of nobody: a run would refuse it
+            return False
+        raise
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

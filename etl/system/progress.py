@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 import threading
 import time
@@ -45,6 +47,15 @@ class Speed(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.0f} {task.fields.get('unit', 'rows')}/s")
 
 
+def _opened_log(log: Path) -> int:
+    """Returns a descriptor at the end of the log; raises OSError where it is not a regular file, or a pipe that nobody reads."""
+    descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return descriptor
+
+
 @dataclass
 class ProgressReporter:
     """Reports progress (`progress`) and facts (`info`).
@@ -66,13 +77,14 @@ class ProgressReporter:
     notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
+    _begun: str = ""  # the step, whatever its parts are called; where none has begun, the first word of what is reported
     _told: bool = False  # inside `bars`: the run folder belongs to this command
 
     def __post_init__(self) -> None:
         self._last = self.clock()
         if self.log is not None:
             try:
-                os.close(os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+                os.close(_opened_log(self.log))
             except OSError as error:
                 raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
@@ -94,14 +106,12 @@ class ProgressReporter:
         if self.log is None:
             return
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        with suppress(OSError):
-            descriptor = os.open(self.log, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "ab") as file:
-                file.write("".join(f"{moment} {line}\n" for line in lines(sentence).splitlines()).encode("utf-8", "backslashreplace"))
+        with suppress(OSError), os.fdopen(_opened_log(self.log), "ab") as file:
+            file.write("".join(f"{moment} {line}\n" for line in lines(sentence).splitlines()).encode("utf-8", "backslashreplace"))
 
     def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
         """Notes the current step beside the run, for `status`, at most once a second; never through a link."""
-        step = what.split(" ")[0].rstrip(":")
+        step = self._begun or what.split(" ")[0].rstrip(":")
         if step != self._step[0]:
             self._step, self._noted = (step, datetime.now(UTC).isoformat(timespec="seconds")), -_NOTED
         if self.note is None or self.clock() - self._noted < _NOTED:
@@ -112,6 +122,7 @@ class ProgressReporter:
     def begins(self, step: str) -> None:
         """Notes the start of the step, before it has anything to count."""
         if self._told:
+            self._begun = step
             self._write_note(step, 0, 0, "rows")
 
     def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
@@ -145,7 +156,7 @@ class ProgressReporter:
             with self._shown():
                 yield
         finally:
-            self._told = False
+            self._told, self._begun = False, ""
             if self.note is not None:
                 with suppress(OSError):
                     self.note.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,10 +30,14 @@ _MANY = 2_000_000
 class WorkerPool:
     """Helper processes, started by the first step that needs them and kept for later steps: a start takes a second.
 
-    `number`: workers of this machine, None for one per core. `lock_file`: the file that each of them locks. `scheduler`: of a Dask cluster.
+    `number`: workers of this machine, None for one per core. `lock_file`: the file that each of them locks. `scheduler`: of a Dask cluster;
+    `tell`: receives its warnings.
     """
 
-    def __init__(self, number: int | None, lock_file: Path, scheduler: str | None = None) -> None:
+    def __init__(
+        self, number: int | None, lock_file: Path, scheduler: str | None = None, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._tell = tell
         self._number, self._lock_file, self._scheduler = number or os.cpu_count() or 1, lock_file, scheduler
         self._stack = ExitStack()
         self._pool: Executor | None = None
@@ -44,7 +48,8 @@ class WorkerPool:
         self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
-                self._pool = self._stack.enter_context(cluster(self._scheduler, secured(self._scheduler), self._lock_file.parent))
+                executor = cluster(self._scheduler, secured(self._scheduler), self._lock_file.parent, self._tell)
+                self._pool = self._stack.enter_context(executor)
             elif self._number > 1 and rows >= WORTH_WORKERS:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._lock_file))
         return self._pool

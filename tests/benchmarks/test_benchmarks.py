@@ -111,3 +111,18 @@ def test_one_command_measures_cost_by_portal_size(tmp_path: Path) -> None:
     assert re.search(r"^10 / 5 profiles: time [\d.]+ \(goal 2\.2: (met|missed)\)", out, re.MULTILINE), out
     assert {"5 profiles: whole", "10 profiles: memory", "10 profiles: load"} <= read_results(tmp_path / "kept.json").figures.keys()
     assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_lists_for_people_and_the_explorer_under_load_on_one_world(tmp_path: Path) -> None:
+    world, kept = tmp_path / "world", tmp_path / "kept.json"
+    out = printed("-m", "tests.benchmarks.people", "20", str(world), "--json", str(kept))
+    for goal in (r"readiness \| [\d.]+ s \| 15 s", r"letters: milliseconds each \| [\d.]+ ms \| 1 ms", r"report \| [\d.]+ s \| 10 s"):
+        assert re.search(rf"^\| {goal} \| (met|missed) \|$", out, re.MULTILINE), out
+    assert {"readiness: memory", "letters: processor milliseconds each", "report.html: size"} <= read_results(kept).figures.keys()
+    out = printed(
+        "-m", "tests.benchmarks.explore", "20", str(world), "--users", "3", "--seconds", "2", "--pause", "0.1", "--json", str(kept)
+    )
+    assert re.search(r"^\| all: 95 of 100 \| [\d.]+ ms \| 200 ms \| (met|missed) \|$", out, re.MULTILINE), out
+    figures = read_results(kept).figures
+    assert figures["other answers"].values == (0.0,)
+    assert figures["status 200"].values[0] > 10

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -18,10 +21,13 @@ import psycopg
 import pytest
 
 from etl.databases.registry import reading
+from etl.domain.acceptance import Goal
+from etl.domain.canonical_json import canonical
 from etl.evidence.approval import digest_of
 from etl.readiness.gather import found_points
 from etl.readiness.staged import staged_facts
 from etl.readiness.store import read_store
+from etl.runfolder import acceptance_file
 from etl.runfolder.folder import open_readonly
 from mappings.read import read_mappings
 from sample_data.world import write_cast
@@ -113,6 +119,34 @@ def test_every_goal_is_met_missed_or_waived_in_every_form_of_the_report(workspac
         assert "demonstrates anomalies" in text, name
     status = workspace.command("report")
     assert "minutes from the start of extract to the verdict" in status.out
+
+
+def test_L5_a_duration_above_its_limit_by_less_than_a_rounding_misses_its_goal(workspace: Workspace, tmp_path: Path) -> None:
+    """The minutes were rounded to two digits before they were compared: 60.004 met a limit of 60. The report shows as many digits as it takes."""
+    for beyond, state, shown in ((0, "met", "0.0 minutes"), (200, "missed", "0.001003 minutes")):
+        other = _copy(workspace, tmp_path / str(beyond))
+        place = other.run / "manifest.json"
+        content = json.loads(place.read_bytes())
+        events = [json.loads(line) for line in (other.run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
+        (ended,) = (datetime.fromisoformat(event["at"]) for event in events if event["what"] == "reconcile")
+        content["run"]["steps"]["extract"]["facts"]["started"] = (ended - timedelta(microseconds=60_000 + beyond)).isoformat()
+        before = ""
+        for step in content["run"]["steps"].values():
+            step["before"], before = before, hashlib.sha256(canonical({**step, "before": before})).hexdigest()
+        content["sha256"] = hashlib.sha256(canonical(content["run"])).hexdigest()
+        place.write_text(json.dumps(content))
+        assert other.command("report").code == 0
+        report = json.loads((other.run / "report" / "report.json").read_bytes())
+        (goal,) = (goal for goal in report["goals"] if goal["kind"] == "time")
+        assert (goal["state"], goal["found"]) == (state, shown)
+    share = Goal("g", "held", "t", "share_at_most", Decimal("0.3333333333333333333333333333334"), "", date(2023, 9, 1), "", "")
+    assert not Goal(**{**vars(share), "limit": Decimal("0." + "3" * 40)}).met(1, 3)  # a product of decimals has 28 digits
+    assert share.met(1, 3)
+    entry = {"limit_word": "share_at_most", "limit": 0.05}
+    assert [acceptance_file.value(entry, *pair) for pair in ((5_000_1, 1_000_000), (5, 100))] == [
+        "50,001 of 1,000,000 (5.0001%)",
+        "5 of 100 (5%)",
+    ]
 
 
 def test_the_numbers_are_those_that_sql_counts_and_reconcile_counted_them_again(workspace: Workspace, report: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from etl.extract.source_contract import refuse_problems
 from etl.reconcile.databases.portable import PortableDatabase
 from etl.reconcile.engine.spec import read_spec
 from etl.reconcile.present.database import left_out
+from etl.reconcile.present.words import adapter_files
 from sample_data.world import write_cast
 from tests.support.command import Done, command
 from tests.support.legacy import MAPPINGS
@@ -219,7 +220,7 @@ def test_the_verifier_finds_every_fault_of_the_loaders_adapter(world: Path) -> N
 
 def test_B17_the_verifiers_copy_of_another_database_leaves_out_what_the_adapter_never_reads(world: Path) -> None:
     foreign = world / "foreign"
-    never = left_out(foreign / "adapter", read_spec(), "P2")
+    never = left_out(adapter_files(foreign / "adapter"), read_spec(), "P2")
     database = PortableDatabase(make_url(f"sqlite:///{foreign}/portal2.sqlite"), never)
     try:
         columns = database.tables()["CT_PRTL_USR"]

@@ -184,9 +184,26 @@ def test_writes_to_an_old_portal_after_the_run_are_never_green(published: Worksp
 
 
 def test_the_report_says_that_the_run_was_rolled_back(published: Workspace) -> None:
+    """The report in every form says so; work lists and the explorer's index go, and who looked at what stays."""
+    from etl.explore.index import build
+    from mappings.read import read_mappings
+
+    assert published.command("readiness").code == 0
+    explored = published.run / "explore"
+    explored.mkdir(mode=0o700)
+    build(explored / "index.sqlite", read_mappings(), f"sqlite:///{published.target}", None)
+    (explored / "audit.jsonl").write_text("{}\n")
     assert published.command("rollback", "--yes").code == 0
     assert verdict(published)["state"] == "taken_back"
-    assert "rolled back" in (published.run / "report" / "report.md").read_text(encoding="utf-8")
+    report = published.run / "report"
+    for name in ("report.md", "summary.md", "report.html"):
+        text = (report / name).read_text(encoding="utf-8").lower()
+        assert "rolled back: the new store holds no rows of this run" in text, name
+        assert "published and equal" not in text, name
+    assert [published.run / name for name in ("readiness", "explore/index.sqlite") if (published.run / name).exists()] == []
+    assert (explored / "audit.jsonl").read_text() == "{}\n"
+    assert "rolled back" in published.command("status").out
+    assert published.command("evidence", "pack", "--run", "run", "--bundle", "bundle", "--key", "key.pem").code == 7
     assert published.command("run").code == 0
     assert verdict(published)["state"] == "published_and_equal"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Client
 
+from etl.errors import MigrationError
 from etl.system import cluster
+from etl.system.code_identity import code_identity
 from etl.system.progress_note import at_work
 from tests.support.command import ROOT, Workspace, command, started
 
@@ -39,9 +43,10 @@ class Cluster:
         self.processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
 
-    def worker(self) -> subprocess.Popen[bytes]:
+    def worker(self, *more: str, root: Path = ROOT) -> subprocess.Popen[bytes]:
         scratch = self.folder / f"worker-{len(self.processes)}"
-        return self._start("distributed.cli.dask_worker", self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(scratch))
+        words = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(scratch), *(more or ("--host", "127.0.0.1")))
+        return self._start("distributed.cli.dask_worker", *words, root=root)
 
     def restart(self) -> None:
         """The scheduler is killed and started again at the same address; its workers end with it, and new ones come."""
@@ -49,13 +54,13 @@ class Cluster:
         self.scheduler.wait()
         self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
 
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+    def _start(self, *words: str, root: Path = ROOT) -> subprocess.Popen[bytes]:
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", *words, "--no-dashboard"],
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(root)},
                 stdout=log,
                 stderr=log,
             )
@@ -143,6 +148,34 @@ def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path
         done = one.command("extract", "--scheduler", workers.address)
         assert done.code == 1
         assert "the scheduler has had no worker for 20 seconds" in done.err
+
+
+def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_named(world: Path, tmp_path: Path) -> None:
+    """Its rows would be those of other rules, in the evidence of this build. A scheduler takes code from whoever reaches it, without a question."""
+    other = tmp_path / "build"
+    for name in ("etl", "checks", "mappings", "sample_data"):
+        shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "cli.py", other / "cli.py")
+    with (other / "etl" / "rules" / "b_people.py").open("a") as module:
+        module.write("# another build\n")
+    with running(tmp_path / "cluster", 0) as workers:
+        workers.worker("--host", "0.0.0.0")  # noqa: S104  # the default of a worker, which this test is about
+        one = workspace(world, tmp_path / "night")
+        done = one.process("extract", "--scheduler", workers.address)
+        assert done.code == 0, done.err
+        assert "a worker can be reached from other machines without TLS" in done.err
+        assert "the scheduler and" not in done.err
+        workers.worker(root=other)
+        deadline = time.monotonic() + 60
+        with Client(workers.address) as client:
+            client.wait_for_workers(2, timeout=deadline - time.monotonic())
+        done = one.process("split", "--scheduler", workers.address)
+        assert done.code == 0, done.err  # it needs no worker
+        done = one.process("reattach", "--scheduler", workers.address)
+        assert (done.code, "1 of the cluster's workers run another build of this program" in done.err) == (1, True), done.err
+    with pytest.raises(MigrationError, match="a worker runs another build"):  # one that came later
+        cluster.of_build("0" * 64, len, "")
+    assert cluster.of_build(code_identity(), len, "ab") == 2
 
 
 def _wait_for(one: Workspace, run: subprocess.Popen[str], *steps: str) -> None:

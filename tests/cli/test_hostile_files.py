@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 import tomllib
@@ -22,18 +23,31 @@ from etl.domain.canonical_json import canonical
 from etl.errors import MigrationError, SourceChanged
 from etl.objects.share import Share
 from etl.options import Options
+from etl.present import presented
+from etl.reconcile.engine.given_folder import digest_of
+from etl.reconcile.engine.spec import read_spec
+from etl.reconcile.errors import SpecError
 from etl.reconcile.objects.share import Moving, digest_at
+from etl.reconcile.present.words import adapter_files, presentations
 from etl.system.interruption import received
+from mappings.errors import MappingErrors
+from mappings.limits import adapter_digest, read_limits
+from mappings.read import read_mappings
 from tests.support.background import in_background
-from tests.support.command import Workspace, command
+from tests.support.command import Workspace, command, copied_mappings
 from tests.support.legacy import MAPPINGS
 
 DEEP, LONG = "x = " + "[" * 5_000, f"x = {'9' * 6_000}"
+# A name of 50,000 parts took minutes and all memory, a line of blanks 18 seconds, an exponent ended as an internal error.
+PARTS, INLINE, BLANKS, EXPONENT = "a." * 50_000 + "a = 1", f"x = {{{'a.' * 50_000}a = 1}}", " " * 60_000 + "x", "x = 1e99999999999999999999"
 
 
-@pytest.mark.parametrize("text", [DEEP, LONG], ids=["deep", "long"])
+@pytest.mark.parametrize(
+    "text", [DEEP, LONG, PARTS, INLINE, BLANKS, EXPONENT], ids=["deep", "long", "parts", "inline", "blanks", "exponent"]
+)
 def test_no_malformed_text_file_causes_an_internal_error(text: str, tmp_path: Path) -> None:
-    """Lists within lists, and a number of thousands of digits, in every TOML file that is handed over."""
+    """Lists within lists, a number of thousands of digits, names of thousands of parts, in every TOML file that is handed over."""
+    began = time.monotonic()
     source = ("--source", "sqlite:///old.sqlite")
     with closing(sqlite3.connect(tmp_path / "old.sqlite")) as old:
         old.execute("CREATE TABLE message (x)")
@@ -48,10 +62,15 @@ def test_no_malformed_text_file_causes_an_internal_error(text: str, tmp_path: Pa
         (("run", *stores, "--run", "run", "--decisions", "words.toml"), 1, "words.toml"),
         (("plan", *source, "--adapter", "adapter"), 1, "portal2/message.toml"),
         (("plan", *source, "--adapter", "limits"), 1, "limits.toml"),
-        (("reconcile", *stores, "--decisions", "words.toml"), 1, "words.toml"),
+        (
+            ("reconcile", *stores, "--decisions", "words.toml"),
+            1,
+            "t.sqlite" if text == EXPONENT else "words.toml",
+        ),  # infinite there, and not used
     ):
         done = command(*words, folder=tmp_path)
-        assert (done.code, named in done.err, "A fault of the toolkit" in done.err) == (code, True, False), (words, done)
+        assert (done.code, named in done.err, "Internal error" in done.err) == (code, True, False), (words, done)
+    assert time.monotonic() - began < 60  # a second on a quiet machine
 
 
 def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Path) -> None:
@@ -75,6 +94,68 @@ def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Pa
     (tmp_path / "limits" / "limits.toml").symlink_to(tmp_path / "secret")
     done = command("plan", "--source", "sqlite:///old.sqlite", "--adapter", "limits", folder=tmp_path)
     assert (done.code, "limits.toml: file: found a link" in done.err, "Hunter2" in done.err) == (1, True, False), done
+
+
+def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_named_and_not_waited_for(published: Workspace) -> None:
+    """`status`, `report` and `evidence pack` waited for a writer of the log, the verifier's result and the lock, for ever."""
+    night, pack = published, ("evidence", "pack", "--bundle", "../bundle", "--key", "../k.pem")
+    os.mkfifo(night.folder / "pipe")
+    for name, words, code, named in (
+        (".lock", ("status",), 0, ""),
+        ("events.jsonl", pack, 6, "events.jsonl is missing from the run's folder, or not a file"),
+        ("reconcile/result.json", ("report",), 6, "reconcile/result.json of the run's folder cannot be read"),
+        ("report/report.json", pack, 6, "report/report.json of the run's folder cannot be read"),  # also where it is only missing
+    ):
+        place = night.run / name
+        exact = place.read_bytes()
+        place.unlink()
+        os.mkfifo(place)
+        done = command(*words, "--run", "run", folder=night.folder)
+        assert (done.code, named in done.err) == (code, True), (name, done)
+        place.unlink()
+        place.write_bytes(exact)
+    (night.run / "report" / "junit.xml").unlink()
+    done = command(*pack, "--run", "run", folder=night.folder)
+    assert (done.code, "report/junit.xml" in done.err) == (6, True), done.err
+    assert not (night.folder.parent / "bundle").exists()
+    done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=night.folder)
+    assert (done.code, "--acceptance: pipe is not a file" in done.err) == (2, True), done.err
+
+
+def test_the_bytes_of_a_folder_of_words_whose_digest_counts_are_the_bytes_that_are_used(tmp_path: Path) -> None:
+    """The verifier parsed the mappings and read them again for their digest; the loader's workers read an adapter without a look at its digest."""
+    opened: list[str] = []
+    counting = True
+
+    def seen(event: str, words: tuple[object, ...]) -> None:
+        if counting and event == "open" and str(tmp_path) in str(words[0]):
+            opened.append(str(words[0]))
+
+    mappings, adapter = copied_mappings(tmp_path), tmp_path / "adapter"
+    (adapter / "portal2").mkdir(parents=True)
+    (adapter / "limits.toml").write_text('[held]\nmessage = { share = 0.5, reason = "old" }\n')
+    (adapter / "portal2" / "source.toml").write_text('[absent]\nmessage = "never there"\n')
+    digest = adapter_digest(adapter)
+    sys.addaudithook(seen)  # cannot be removed: the flag ends it
+    spec = read_spec(mappings)
+    verified = adapter_files(adapter)
+    presentations(verified, spec.sources)
+    files = [place for place in opened if Path(place).suffix]  # not the folders, which are listed
+    counting = False
+    assert len(files) == len({*files}) == len(read_mappings(mappings).files) + len(verified)
+    assert spec.sha256 == read_mappings(mappings).digest
+    assert digest_of(verified) == digest
+    assert read_limits(adapter, MAPPINGS, digest).held["message"].share == 0.5
+    (adapter / "limits.toml").write_text('[held]\nmessage = { share = 1.0, reason = "old" }\n')
+    for use in (lambda: read_limits(adapter, MAPPINGS, digest), lambda: presented({}, adapter, MAPPINGS, digest)):
+        with pytest.raises(MappingErrors, match="the folder changed while the run was under way"):
+            use()
+    os.mkfifo(adapter / "portal2" / "message.toml")
+    with pytest.raises(SpecError, match=r"portal2/message\.toml' cannot be read \(not a regular file\)"):
+        adapter_files(adapter)
+    (mappings / "portal2" / "message.toml").write_text(DEEP)
+    with pytest.raises(SpecError, match=r"portal2/message\.toml: cannot be read as TOML"):
+        read_spec(mappings)
 
 
 def test_inputs_are_never_written_to(published: Workspace) -> None:

@@ -77,6 +77,59 @@ def test_K1_overlapping_paths_are_refused_before_any_write(cast: Workspace, tmp_
             assert everything(tmp_path) == before, name
 
 
+LOGS = (
+    "legacy/files/talk",
+    "alias/talk",
+    "objects/talk",
+    "night/talk",
+    "adapter/talk",
+    "export/talk",
+    "new.sqlite",
+    "new.sqlite-journal",
+    "legacy/portal2.sqlite",
+    "hard.sqlite",
+    "legacy/tc.sqlite-wal",
+    "decisions.toml",
+    "migration.toml",
+)
+
+
+def test_K1_a_log_within_a_place_of_the_migration_is_refused_before_anything_is_made(published: Workspace, tmp_path: Path) -> None:
+    """Its lines were appended to the old portal's file, to the decisions, and to the file that --log was given as a hard link to."""
+    legacy = tmp_path / "legacy"
+    for folder in (legacy / "files", tmp_path / "objects", tmp_path / "adapter", tmp_path / "export"):
+        folder.mkdir(parents=True)
+    for name in ("portal2.sqlite", "tc.sqlite"):
+        shutil.copy(published.folder / "legacy" / name, legacy / name)
+    (tmp_path / "alias").symlink_to("legacy/files")
+    os.link(legacy / "portal2.sqlite", tmp_path / "hard.sqlite")
+    (tmp_path / "decisions.toml").write_text("")
+    (tmp_path / "migration.toml").write_text('source = "sqlite:///legacy/portal2.sqlite"\nfiles = "legacy/files"\n')
+    os.mkfifo(tmp_path / "pipe")
+    before = everything(tmp_path)
+    stores = ("--target", "sqlite:///new.sqlite", "--objects", "objects", "--run", "night", "--config", "migration.toml")
+    for log in LOGS:
+        more = ("--tc", "folder:export") if "export" in log else ("--tc", "sqlite:///legacy/tc.sqlite")
+        if log.startswith("adapter"):
+            more = (*more, "--adapter", "adapter")
+        done = command("run", *stores, *more, "--decisions", "decisions.toml", "--log", log, folder=tmp_path)
+        assert (done.code, "Paths overlap: --log" in done.err) == (7, True), (log, done.err)
+        assert everything(tmp_path) == before, log
+    done = command("run", *stores, "--log", "pipe", folder=tmp_path)  # which nobody reads: it was waited for
+    assert (done.code, "--log: pipe cannot be written" in done.err) == (2, True), done.err
+    settled = everything(published.folder)
+    for log in (
+        "legacy/files/talk",
+        "portal3.sqlite",
+        "objects/talk",
+        "legacy/portal2.sqlite",
+        "run/talk",
+    ):  # only the run's settings name them
+        done = command("rollback", "--run", "run", "--yes", "--log", log, folder=published.folder)
+        assert (done.code, "Paths overlap: --log" in done.err) == (7, True), (log, done.err)
+        assert everything(published.folder) == settled, log
+
+
 def test_a_folder_of_another_kind_is_refused_and_unchanged(tmp_path: Path) -> None:
     """`purge --run www` closed a web server's folder to everybody else."""
     for held in ("index.html", ".profile"):

@@ -86,7 +86,8 @@ class Staged:
             finally:
                 target.close()
             run.steps["load"] = step
-            run.save()
+            (row,) = (row for row in step.facts["record"] if row["run_id"] == step.facts["run_id"])
+            run.record("load", "loaded", {}, {"run": row})  # as the command does
             return step.facts
 
     def foreseen(self, url: str) -> list[list[object]]:
@@ -100,7 +101,9 @@ class Staged:
             target = open_target(url, run.path / "load")
             objects = open_objects(str(self.objects), run.path / JOURNAL)
             try:
-                return rollback(run, MAPPINGS, target, objects, url, _silent)
+                taken = rollback(run, MAPPINGS, target, objects, url, _silent)
+                run.clear("load")  # as the command does
+                return taken
             finally:
                 target.close()
 

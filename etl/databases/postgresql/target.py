@@ -8,7 +8,7 @@ reuses an earlier one's staging tables: they are dropped.
 from __future__ import annotations
 
 import platform
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 
 from etl.databases.conditions import Conditions, refuse_altered, refuse_conditions
@@ -45,6 +45,7 @@ class PostgresTarget(TargetSession):
         super().__init__(url)
         self._fresh = False
         self._store_state: dict[str, str] = {}
+        self._images: dict[str, str] | None = None
         self._counted: dict[str, int] = {}  # by table, the number of rows of a store that is known to hold what was published
         self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and their number
         self._schema: Schema | None = None  # the contract that the existing tables agree with
@@ -132,8 +133,8 @@ class PostgresTarget(TargetSession):
         self.drop_staging_tables()  # left by a killed load
         number = run_records.next_number(self)
         run_records.write_record(self, replace(record, fresh=False), number)
-        changes, images = difference.change(self.connection, tables, number, known, self._counted, tell)
-        run_records.keep_images(self, record.run_id, number, images)
+        changes, kept = difference.change(self.connection, tables, number, known, self._counted, tell)
+        self._images = run_records.keep_images(self, record.run_id, number, kept)
         with safe_errors("--target", "advancing sequences"):
             advance(self.connection, schema)
         self.drop_staging_tables()
@@ -198,8 +199,8 @@ class PostgresTarget(TargetSession):
             changes = merge.fill(self.connection, tables, tell)
             merge.analyze(self.connection, [table.name for table in tables])
         else:
-            changes, images = merge.merge(self.connection, tables, number, tell)
-            run_records.keep_images(self, record.run_id, number, images)
+            changes, kept = merge.merge(self.connection, tables, number, tell)
+            self._images = run_records.keep_images(self, record.run_id, number, kept)
         refuse_altered(merge.unlike(self.connection, tables) + touched(merge.store_state_of(self.connection, schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self.connection, references)
@@ -219,18 +220,18 @@ class PostgresTarget(TargetSession):
                 found.append(table.name)
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         self.begin()
         self.require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         delta = run_records.is_delta(self, record)
         if delta:
-            number, images = run_records.kept_images(self, record.run_id, tables)
-            touched = [image for image in images if image.before or image.new]
+            number, kept = run_records.kept_images(self, record.run_id, tables, images)
+            touched = [image for image in kept if image.before or image.new]
             rows = {image.table: self._counted.get(image.table, 0) or self.rows(image.table) for image in touched}
             coming, going = {image.table: image.before for image in touched}, {image.table: image.new for image in touched}
             again, deferred = difference.hold_back(self.connection, [table.name for table in tables], coming, going, rows)
-            changes = merge.restore(self.connection, tables, number, images, tell)
+            changes = merge.restore(self.connection, tables, number, kept, tell)
             self.execute(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             difference.judge(self.connection, again, deferred)
         else:
@@ -248,12 +249,16 @@ class PostgresTarget(TargetSession):
         self.staged = False
         return changes
 
-    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         if not run_records.is_delta(self, record):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
-        _, images = run_records.kept_images(self, record.run_id, tables)
-        return [Change(image.table, 0, image.before, image.new) for image in images]
+        _, kept = run_records.kept_images(self, record.run_id, tables, images)
+        return [Change(image.table, 0, image.before, image.new) for image in kept]
+
+    @property
+    def images(self) -> dict[str, str] | None:
+        return self._images
 
     @property
     def store_state(self) -> dict[str, str]:

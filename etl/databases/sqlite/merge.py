@@ -6,11 +6,26 @@ rows are inserted. The caller has switched foreign keys off and checks them all 
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from etl.databases.target import UNDO, Change, Images, Tell, nothing_to_restore, record_tables, refuse_ineffective, undo_tables, volatile
+from etl.databases.target import (
+    UNDO,
+    Change,
+    Images,
+    Tell,
+    kept_tables,
+    nothing_to_restore,
+    record_tables,
+    refuse_ineffective,
+    refuse_other_images,
+    undo_tables,
+    volatile,
+)
 from mappings.schema import Table
+
+_AT_ONCE = 1024  # rows of before-images as text at a time
 
 
 def merge(lite: sqlite3.Connection, tables: Sequence[Table], number: int, tell: Tell) -> tuple[list[Change], list[Images]]:
@@ -73,11 +88,29 @@ def number_of_next(lite: sqlite3.Connection) -> int:
     return 1 + max([int(known), *(int(number) for number in numbers if number.isascii() and number.isdigit())])
 
 
-def keep(lite: sqlite3.Connection, run_id: str, number: int, images: Sequence[Images]) -> None:
-    """Records the numbers of before-images and new keys that the delta keeps, by table."""
+def keep(lite: sqlite3.Connection, run_id: str, number: int, images: Sequence[Images]) -> dict[str, str]:
+    """Records the numbers of before-images and new keys that the delta keeps, by table; returns the digests of all tables that it keeps."""
     lite.execute(f"DELETE FROM {UNDO} WHERE run_id = ?", (run_id,))
     rows = [(run_id, number, image.table, image.before, image.new) for image in images]
     lite.executemany(f"INSERT INTO {UNDO} (run_id, number, table_name, before_rows, new_rows) VALUES (?, ?, ?, ?, ?)", rows)
+    return _digests(lite, number, images)
+
+
+def _digests(lite: sqlite3.Connection, number: int, images: Iterable[Images]) -> dict[str, str]:
+    """Returns, by kept table, the SHA-256 of its rows in their order; a table that was altered meanwhile in any way has another one."""
+    existing = {row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
+    names = [*kept_tables(number, images), *(name for name in record_tables(number) if name in existing)]
+    return {name: _digest(lite, name) for name in names}
+
+
+def _digest(lite: sqlite3.Connection, name: str) -> str:
+    columns = [quoted(row[1]) for row in lite.execute(f"PRAGMA main.table_info({quoted(name)})")]
+    # By type and bytes: two values that are equal for SQLite may be different rows.
+    written = " || ',' || ".join(f"typeof({column}) || hex({column})" for column in columns)
+    rows, digest = lite.execute(f"SELECT {written} FROM main.{quoted(name)} ORDER BY rowid"), hashlib.sha256()
+    while piece := rows.fetchmany(_AT_ONCE):
+        digest.update("".join(f"{row}\n" for (row,) in piece).encode())
+    return digest.hexdigest()
 
 
 def keep_record(lite: sqlite3.Connection, run_id: str, number: int) -> None:
@@ -97,8 +130,8 @@ def restore_record(lite: sqlite3.Connection, run_id: str, number: int, columns: 
         lite.execute(f"DROP TABLE {quoted(images)}")
 
 
-def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tuple[int, list[Images]]:
-    """Returns that delta's number and its kept rows by table; raises Refused where they are incomplete."""
+def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table], digests: Mapping[str, str] | None) -> tuple[int, list[Images]]:
+    """Returns that delta's number and its kept rows by table; raises Refused where they are incomplete, or not those with these digests."""
     existing = {row[0] for row in lite.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")}
     if UNDO not in existing:
         raise nothing_to_restore(run_id, f"the table {UNDO}, which lists its before-images, is missing")
@@ -112,7 +145,9 @@ def kept(lite: sqlite3.Connection, run_id: str, tables: Sequence[Table]) -> tupl
                 lost.append(name)
     if lost:
         raise nothing_to_restore(run_id, f"its before-images are incomplete ({', '.join(sorted(lost))})")
-    return int(rows[0][0]), [images[table.name] for table in tables]
+    number = int(rows[0][0])
+    refuse_other_images(run_id, digests, lambda: _digests(lite, number, images.values()))
+    return number, [images[table.name] for table in tables]
 
 
 def restore(lite: sqlite3.Connection, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:

@@ -8,7 +8,7 @@ import os
 import platform
 import sqlite3
 import urllib.parse
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -65,6 +65,7 @@ class SqliteTarget:
             raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
         self._staging = staging_folder / "staging.sqlite"
         self._store_state: dict[str, str] = {}
+        self._images: dict[str, str] | None = None
         self._known: int | None = None  # the data version when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
@@ -160,7 +161,7 @@ class SqliteTarget:
                 changes = [self._fill(table) for table in tables]
             else:
                 changes, images = merge.merge(self._connection, tables, number, tell)
-                merge.keep(self._connection, record.run_id, number, images)
+                self._images = merge.keep(self._connection, record.run_id, number, images)
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
             agree(changes)
             before = self._commits()
@@ -243,7 +244,7 @@ class SqliteTarget:
                     break
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell) -> list[Change]:
+    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         delta = self._is_delta(record)
         alone = not delta and self._has_only(schema)
@@ -254,8 +255,8 @@ class SqliteTarget:
             if self._known not in (None, self._version()):
                 raise written_meanwhile()
             if delta:
-                number, images = merge.kept(self._connection, record.run_id, tables)
-                changes = merge.restore(self._connection, tables, number, images, tell)
+                number, kept = merge.kept(self._connection, record.run_id, tables, images)
+                changes = merge.restore(self._connection, tables, number, kept, tell)
                 run(f"DELETE FROM {UNDO} WHERE run_id = ?", (record.run_id,))
             else:
                 changes = merge.empty(self._connection, tables, tell)
@@ -283,16 +284,20 @@ class SqliteTarget:
         self._connection.execute("PRAGMA main.locking_mode = normal")
         self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # releases the lock
 
-    def would_take_back(self, schema: Schema, record: RunRecord) -> list[Change]:
+    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         if not self._is_delta(record):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
-        _, images = merge.kept(self._connection, record.run_id, tables)
-        return [Change(image.table, 0, image.before, image.new) for image in images]
+        _, kept = merge.kept(self._connection, record.run_id, tables, images)
+        return [Change(image.table, 0, image.before, image.new) for image in kept]
 
     def _is_delta(self, record: RunRecord) -> bool:
         """Returns whether the publish was a delta: by its record, or because an earlier run is still published."""
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
+
+    @property
+    def images(self) -> dict[str, str] | None:
+        return self._images
 
     @property
     def store_state(self) -> dict[str, str]:

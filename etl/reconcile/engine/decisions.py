@@ -1,10 +1,10 @@
 """People's decisions (chapter L), read a second time: which account of Trade Compliance is whose, and under which name a user counts."""
 
 import hashlib
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from etl.reconcile.engine.given_folder import content_of, toml
 from etl.reconcile.errors import NotOpened, ReconcileError
 
 
@@ -28,11 +28,11 @@ def read_decided(file: Path | None) -> Decided:
     if file is None:
         return NOTHING
     try:
-        content = file.read_bytes()
+        content = content_of(file)
     except OSError as error:
         raise NotOpened(f"--decisions: {file} cannot be read ({error.strerror}).", "Give the file of the run.") from None
     try:
-        said = tomllib.loads(content.decode("utf-8"))
+        said = toml(content.decode("utf-8"))
         accounts = {int(entry["tc_account_id"]): int(entry["entity_id"]) for entry in said.get("tc_account", [])}
         names = {int(entry["user_id"]): str(entry["user_name"]) for entry in said.get("user", [])}
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):

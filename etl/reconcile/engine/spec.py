@@ -1,18 +1,18 @@
 """The content of mapping files, schemas and code tables, read independently of the loader."""
 
 import csv
-import hashlib
+import io
 import re
-import tomllib
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field, replace
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
+from etl.reconcile.engine.given_folder import digest_of, files_of, toml
 from etl.reconcile.errors import SpecError
 
 PORTALS = {"P2": ("portal2", "portal2.sql"), "TC": ("tc", "tc.sql")}
@@ -127,34 +127,35 @@ class Spec:
 
 def read_spec(folder: Path | None = None) -> Spec:
     """Returns the specification in `folder` (default: the installed `mappings`); raises SpecError if a file cannot be understood."""
-    root = folder or Path(str(resources.files("mappings")))
+    files = files_of(folder or Path(str(resources.files("mappings"))), lambda name: PurePosixPath(name).suffix in (".toml", ".csv", ".sql"))
     mappings = {}
-    for portal, (name, _) in PORTALS.items():
-        for path in sorted((root / name).glob("*.toml")):
-            mappings[portal, path.stem] = _mapping(portal, path)
-    codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}
-    sources = {portal: tables(root / "schemas" / schema) for portal, (_, schema) in PORTALS.items()}
-    target = root / "schemas" / "portal3.sql"
-    return Spec(sources, tables(target), mappings, codes, views(target), _sha256(root))
+    for portal, (folder_name, _) in PORTALS.items():
+        for name in _within(files, folder_name, ".toml"):
+            mappings[portal, PurePosixPath(name).stem] = _mapping(portal, name, files[name])
+    codes = {PurePosixPath(name).stem: _codes(files[name]) for name in _within(files, "codes", ".csv")}
+    sources = {portal: tables(schema, _schema(files, schema)) for portal, (_, schema) in PORTALS.items()}
+    target = _schema(files, "portal3.sql")
+    return Spec(sources, tables("portal3.sql", target), mappings, codes, views(target), digest_of(files))
 
 
-def _sha256(root: Path) -> str:
-    total = hashlib.sha256()
-    for file in sorted(found for kind in ("*.toml", "*.csv", "*.sql") for found in root.rglob(kind)):
-        content = file.read_bytes()
-        total.update(b"\0".join((file.relative_to(root).as_posix().encode(), str(len(content)).encode(), content)))
-    return total.hexdigest()
+def _within(files: Map[str, bytes], folder: str, suffix: str) -> list[str]:
+    return sorted(name for name in files if str(PurePosixPath(name).parent) == folder and name.endswith(suffix))
 
 
-def tables(path: Path) -> dict[str, Table]:
-    """Returns by name the tables that the DDL at `path` declares, in its order; the DDL is parsed and never executed."""
-    content = path.read_bytes()
+def _schema(files: Map[str, bytes], name: str) -> bytes:
+    if f"schemas/{name}" not in files:
+        raise SpecError(f"schemas/{name} is missing")
+    return files[f"schemas/{name}"]
+
+
+def tables(file: str, content: bytes) -> dict[str, Table]:
+    """Returns by name the tables that the DDL in these bytes declares, in its order; the DDL is parsed and never executed."""
     if len(content) > MOST_BYTES:
-        raise SpecError(f"schemas/{path.name}: {len(content):,} bytes, at most {MOST_BYTES:,} are read")
+        raise SpecError(f"schemas/{file}: {len(content):,} bytes, at most {MOST_BYTES:,} are read")
     try:
         statements = sqlglot.parse(content.decode("utf-8-sig"), dialect="postgres")
     except (sqlglot.errors.SqlglotError, UnicodeDecodeError, RecursionError):
-        raise SpecError(f"schemas/{path.name}: the SQL cannot be parsed") from None  # the parser's own text repeats the file
+        raise SpecError(f"schemas/{file}: the SQL cannot be parsed") from None  # the parser's own text repeats the file
     found = {}
     for statement in statements:
         if (
@@ -166,17 +167,17 @@ def tables(path: Path) -> dict[str, Table]:
             table = _table(statement.this)
             found[table.name] = table
         elif statement is not None and not _harmless(statement):
-            raise SpecError(f"schemas/{path.name}: {type(statement).__name__} is not allowed in a schema")
+            raise SpecError(f"schemas/{file}: {type(statement).__name__} is not allowed in a schema")
     return found
 
 
 _PARTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|.", re.DOTALL)
 
 
-def views(path: Path) -> dict[str, str]:
-    """Returns by name the view statements in the DDL at `path`, as written but without comments."""
+def views(content: bytes) -> dict[str, str]:
+    """Returns by name the view statements in the DDL in these bytes, as written but without comments."""
     found, parts = {}, list[str]()
-    for part in [*_PARTS.findall(path.read_text(encoding="utf-8-sig")), ";"]:
+    for part in [*_PARTS.findall(content.decode("utf-8-sig").replace("\r\n", "\n")), ";"]:
         if part == ";":
             statement = "".join(parts).strip()
             if match := re.match(r"CREATE\s+VIEW\s+(\w+)\s", statement, re.IGNORECASE):
@@ -242,10 +243,11 @@ def _referred(reference: exp.Expr) -> str:
     return str(to.this.name if isinstance(to, exp.Schema) else to.name)
 
 
-def _mapping(portal: str, path: Path) -> Mapping:
-    with path.open("rb") as file:
-        raw = tomllib.load(file)
-    where = f"{path.parent.name}/{path.name}"
+def _mapping(portal: str, where: str, content: bytes) -> Mapping:
+    try:
+        raw = toml(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"{where}: cannot be read as TOML ({type(error).__name__})") from None
     into = tuple(
         Into(
             block["table"], block["per"], {c: _value(v, f"{where}: into.{block['table']}.{c}") for c, v in block.get("columns", {}).items()}
@@ -255,7 +257,7 @@ def _mapping(portal: str, path: Path) -> Mapping:
     declared = raw.get("references", {})
     return Mapping(
         portal,
-        path.stem,
+        PurePosixPath(where).stem,
         raw.get("owner", {}),
         raw.get("owner_rule", ""),
         raw.get("needs", {}),
@@ -287,6 +289,5 @@ def _value(raw: Any, where: str) -> Value:
     raise SpecError(f"{where}: {raw!r} is not a form listed in mappings/README.md")
 
 
-def _codes(path: Path) -> tuple[dict[str, str], ...]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return tuple(csv.DictReader(file))
+def _codes(content: bytes) -> tuple[dict[str, str], ...]:
+    return tuple(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))

@@ -1,6 +1,7 @@
 """A bucket with the S3 interface, as the verifier reads it: the bytes of each object are hashed, the store's metadata is not used."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from botocore.parsers import ResponseParserError
 from etl.reconcile.errors import ReconcileError
 
 CHUNK_BYTES = 1 << 20
+_OWNER = "PORTAL_MIGRATE_BUCKET_OWNER"  # the AWS account that must own the bucket
+_LONGEST_KEY = 1024  # bytes
 TRIES = 3  # to read an object to its end
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
@@ -34,6 +37,8 @@ class Bucket:
         self._before = f"{prefix}/" if prefix else ""
         with self._usable():
             self._client = boto3.session.Session().client("s3", config=_CONFIG)
+            if owner := os.environ.get(_OWNER):  # the store then refuses every request to another account's bucket
+                self._client.meta.events.register("provide-client-params.s3", lambda params, **_: {**params, "ExpectedBucketOwner": owner})
             self._client.head_bucket(Bucket=self._name)
 
     def hashed(self, key: str) -> tuple[str | None, int, str]:
@@ -41,6 +46,8 @@ class Bucket:
 
         Raises ReconcileError if the store refuses the request or cannot be reached.
         """
+        if not _is_key(self._before + key):
+            return None, 0, "no bucket can hold this key"
         for _ in range(TRIES):
             digest, size = hashlib.sha256(), 0
             with self._usable():
@@ -71,9 +78,16 @@ class Bucket:
                 f"The object store, bucket {self._name}: reading was refused (HTTP {status}).",
                 "Check the bucket's name, the credentials (they may have expired) and the role's rights; then run the same command again.",
             ) from None
-        except (BotoCoreError, ResponseParserError, ValueError) as error:
+        except (BotoCoreError, ResponseParserError, ValueError, RecursionError) as error:  # recursion: it redirects to itself
             # Not the error's own text: it repeats addresses.
             raise ReconcileError(
                 f"The object store, bucket {self._name}: it cannot be read ({type(error).__name__}).",
                 "Check the network, the credentials, AWS_ENDPOINT_URL and the region; then run the same command again.",
             ) from None
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return 0 < len(key.encode()) <= _LONGEST_KEY
+    except UnicodeEncodeError:
+        return False

@@ -1,15 +1,15 @@
 """Whether the mappings and the adapter are those that the published run was made with (fine print 66)."""
 
 import hashlib
-from pathlib import Path
+from collections.abc import Mapping as Map
 
+from etl.reconcile.engine.given_folder import digest_of
 from etl.reconcile.errors import OtherInputs
-from etl.reconcile.present.words import folder_digest
 
 
-def refuse_others(recorded: str | None, mappings: str, adapter: Path | None) -> None:
-    """Raises OtherInputs (7) if the record in force names other mappings, another adapter or none; does nothing if it names no digest."""
-    given = mappings if adapter is None else hashlib.sha256(f"{mappings}|{folder_digest(adapter)}".encode()).hexdigest()
+def refuse_others(recorded: str | None, mappings: str, adapter: Map[str, bytes] | None) -> None:
+    """Raises OtherInputs (7) if the record in force names other mappings, another adapter or none; does nothing if it names no digest. `adapter`: its files."""
+    given = mappings if adapter is None else hashlib.sha256(f"{mappings}|{digest_of(adapter)}".encode()).hexdigest()
     if recorded is None or given == recorded:
         return
     if adapter is not None and recorded == mappings:

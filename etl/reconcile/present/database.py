@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -21,9 +20,9 @@ _ODD = object()
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
-def presented(root: Path, spec: Spec, portal: str, database: Database) -> "PresentedDatabase":
-    """Returns the database as the adapter in that folder presents it; raises ReconcileError if the adapter names a table or column that is missing."""
-    said = presentations(root, spec.sources)[portal]
+def presented(adapter: Mapping[str, bytes], spec: Spec, portal: str, database: Database) -> "PresentedDatabase":
+    """Returns the database as the adapter with these files presents it; raises ReconcileError if the adapter names a table or column that is missing."""
+    said = presentations(adapter, spec.sources)[portal]
     tables = [
         name
         for blocks in said.blocks.values()
@@ -34,9 +33,9 @@ def presented(root: Path, spec: Spec, portal: str, database: Database) -> "Prese
     return PresentedDatabase(said, spec.sources[portal], database, physical(database, schemas))
 
 
-def written(root: Path, spec: Spec, portal: str) -> tuple[str, str]:
+def written(adapter: Mapping[str, bytes], spec: Spec, portal: str) -> tuple[str, str]:
     """Returns (delimiter, encoding) of the portal's CSV files, as the adapter declares them."""
-    said = presentations(root, spec.sources)[portal]
+    said = presentations(adapter, spec.sources)[portal]
     return said.delimiter, said.encoding
 
 
@@ -57,10 +56,10 @@ class _Tables(dict[str, frozenset[str]]):
         return super().get(name.casefold(), default)
 
 
-def left_out(root: Path, spec: Spec, portal: str) -> dict[str, frozenset[str]]:
+def left_out(adapter: Mapping[str, bytes], spec: Spec, portal: str) -> dict[str, frozenset[str]]:
     """Returns by physical table the columns that are never read: those behind a column that B17 retires, and those that the adapter retires."""
     found: dict[str, set[str]] = {}
-    for name, blocks in presentations(root, spec.sources)[portal].blocks.items():
+    for name, blocks in presentations(adapter, spec.sources)[portal].blocks.items():
         never = spec.never_read(portal, name)
         for block in blocks:
             own = found.setdefault(block.table.casefold(), set())

@@ -1,14 +1,13 @@
 """Reads an adapter folder for the verifier: exactly what the files declare."""
 
 import csv
-import hashlib
 import io
-import tomllib
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from etl.reconcile.engine.given_folder import files_of, toml
 from etl.reconcile.engine.spec import PORTALS, Table
 from etl.reconcile.errors import SpecError
 
@@ -61,26 +60,19 @@ class Presentation:
     encoding: str
 
 
-def folder_digest(root: Path) -> str:
-    """Returns the SHA-256 over all files of an adapter folder, their names and sizes included."""
-    total = hashlib.sha256()
-    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    files = {name: path for name, path in files.items() if not name.startswith(".")}
-    for name in sorted(files):
-        content = files[name].read_bytes()
-        total.update(b"%s\0%d\0" % (name.encode(), len(content)))
-        total.update(content)
-    return total.hexdigest()
-
-
-def presentations(root: Path, tables: Map[str, Map[str, Table]]) -> dict[str, Presentation]:
-    """Returns by portal what the adapter in this folder declares; raises SpecError if a file cannot be understood."""
+def adapter_files(root: Path) -> dict[str, bytes]:
+    """Returns by path the bytes of every file of an adapter folder, read once; raises SpecError where the folder or a file cannot be read."""
     if not root.is_dir():
         raise SpecError(f"--adapter: there is no folder {root}")
-    codes = {path.stem: _codes(path) for path in sorted((root / "codes").glob("*.csv"))}
+    return files_of(root, lambda name: not name.startswith("."))
+
+
+def presentations(adapter: Map[str, bytes], tables: Map[str, Map[str, Table]]) -> dict[str, Presentation]:
+    """Returns by portal what the adapter with these files declares; raises SpecError if one cannot be understood."""
+    codes = {PurePosixPath(name).stem: _codes(name, adapter[name]) for name in _within(adapter, "codes", ".csv")}
     found = {}
     for portal, (folder, _) in PORTALS.items():
-        files = {path.stem: _toml(path) for path in sorted((root / folder).glob("*.toml"))}
+        files = {PurePosixPath(name).stem: _toml(name, adapter[name]) for name in _within(adapter, folder, ".toml")}
         about = files.pop("source", {})
         for name in files:
             if name not in tables[portal]:
@@ -104,11 +96,15 @@ def presentations(root: Path, tables: Map[str, Map[str, Table]]) -> dict[str, Pr
     return found
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def _within(files: Map[str, bytes], folder: str, suffix: str) -> list[str]:
+    return sorted(name for name in files if str(PurePosixPath(name).parent) == folder and name.endswith(suffix))
+
+
+def _toml(name: str, content: bytes) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SpecError(f"{path.parent.name}/{path.name}: cannot be read as TOML ({type(error).__name__})") from None
+        return toml(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise SpecError(f"{name}: cannot be read as TOML ({type(error).__name__})") from None
 
 
 def _block(file: str, table: Table, raw: Map[str, Any], codes: Map[str, Map[str, str]]) -> Block:
@@ -134,11 +130,11 @@ def _recipe(location: str, raw: Any, codes: Map[str, Map[str, str]]) -> Recipe:
     return Recipe(form, (of,) if isinstance(of, str) else tuple(of), words, codes[raw["by"]] if form == "code" else {})
 
 
-def _codes(path: Path) -> dict[str, str]:
+def _codes(name: str, content: bytes) -> dict[str, str]:
     try:
-        lines = list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
-    except (OSError, ValueError, csv.Error):
-        raise SpecError(f"codes/{path.name}: cannot be read as CSV") from None
+        lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+    except (ValueError, csv.Error):
+        raise SpecError(f"{name}: cannot be read as CSV") from None
     if not lines or lines[0] != ["legacy", "contract"] or any(len(line) != 2 for line in lines):
-        raise SpecError(f"codes/{path.name}: its lines must have the columns legacy,contract")
+        raise SpecError(f"{name}: its lines must have the columns legacy,contract")
     return {line[0]: line[1] for line in lines[1:]}

@@ -167,6 +167,49 @@ def test_K8_a_rollback_that_lacks_before_images_is_refused_and_changes_nothing(k
         assert content(url) == before
 
 
+_ALTERED = (
+    "UPDATE migration_undo__1_document SET file_name = 'another.pdf'",
+    "UPDATE migration_undo__1_document SET document_id = (SELECT login_id FROM login LIMIT 1)",
+    "DELETE FROM migration_undo__1_new_stored_object; INSERT INTO migration_undo__1_new_stored_object SELECT min(sha256) FROM stored_object",
+    "ALTER TABLE migration_undo__1_document ADD COLUMN more TEXT",
+    "UPDATE migration_undo SET before_rows = 0 WHERE table_name = 'document'; DROP TABLE migration_undo__1_document",
+    "UPDATE migration_run SET fresh = (SELECT fresh FROM migration_run ORDER BY finished_at LIMIT 1);"
+    " UPDATE migration_run SET state_cd = 'ROLLED_BACK' WHERE finished_at < (SELECT max(finished_at) FROM migration_run)",
+    "UPDATE migration_run SET mappings_sha256 = 'other'",
+)
+
+
+@pytest.mark.parametrize(("kind", "beside"), [("sqlite", True), ("postgresql", True), ("postgresql", False)])
+def test_K8_before_images_altered_with_equal_row_counts_are_refused_and_what_a_killed_load_kept_is_known(
+    kind: str, beside: bool, stores: Stores, tmp_path: Path
+) -> None:
+    """Their digests are in the run's log before the commit: a load that is killed behind it needs no second look at what it kept."""
+    first, second, _ = changing()
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects", beside) for number, world in enumerate((first, second))]
+    for altered in _ALTERED:
+        url = stores(kind, "altered")
+        for run in runs:
+            run.load(url)
+        with _session(url) as session:
+            for statement in altered.split(";"):
+                session.execute(statement)
+            if kind == "sqlite":
+                session.commit()
+        before = content(url)
+        with pytest.raises(Refused, match=r"its before-images (were altered since|are incomplete)|was altered after it was published"):
+            runs[1].rollback(url)
+        assert content(url) == before
+    runs[0].load(url := stores(kind, "killed"))
+    before = content(url)
+    runs[1].load(url)
+    with open_locked(runs[1].folder) as folder:  # as a kill between the commit and the manifest leaves it
+        del folder.steps["load"]
+        folder.save()
+    assert runs[1].load(url)["already"]
+    runs[1].rollback(url)
+    assert content(url) == before
+
+
 def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_rights(stores: Stores, postgres: str, tmp_path: Path) -> None:
     """Made by hand, or left by a rollback: replaced where nothing else hangs on them, else filled as they are; the same store either way."""
     run = staged(changing()[0], tmp_path / "run", tmp_path / "objects")

@@ -160,6 +160,14 @@ def test_a_link_or_pipe_in_a_bundle_is_refused(bundle: Path) -> None:
     said(verified(bundle), 6, "way is not part of the bundle")
 
 
+def test_a_file_without_end_in_a_bundle_is_named_at_once(bundle: Path) -> None:
+    """A terabyte of nothing was read to its end before its size was compared; the same behind a signature that does not fit."""
+    os.truncate(bundle / "report" / "report.html", 1 << 40)
+    said(verified(bundle), 6, "report/report.html differs from what was signed: 1,099,511,627,776 bytes instead of")
+    (bundle / "evidence.sig").write_text("00" * 64)
+    said(verified(bundle), 6, "evidence.json or evidence.sig was altered")
+
+
 def test_swapped_files_of_a_bundle_are_named(bundle: Path) -> None:
     one, other = bundle / "report" / "held.csv", bundle / "report" / "exceptions.csv"
     content = one.read_bytes(), other.read_bytes()

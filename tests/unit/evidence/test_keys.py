@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from etl.evidence.keys import signed_by
 from tests.support.command import Workspace, command
 
 GIVEN = ("--digest", "1" * 64, "--backup-id", "b", "--backup-at", "2023-09-16T21:30:00+00:00", "--backup-sha256", "2" * 64)
@@ -51,6 +52,27 @@ def test_a_pipe_given_as_a_key_does_not_block(option: str, cast: Workspace, tmp_
     }[option]
     done = command(*words, option, "pipe", folder=tmp_path)
     assert (done.code, "cannot be read" in done.err) == (1, True), done.err
+
+
+def test_a_key_under_which_everybody_can_sign_is_refused(tmp_path: Path) -> None:
+    """Signatures that fit a point of small order need no private key: whoever handed it out could deny each of them, and anybody make one."""
+    raws = [
+        bytes.fromhex(text) for text in ("01" + "00" * 31, "00" * 32, "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")
+    ]
+    for raw in raws:
+        key = Ed25519PublicKey.from_public_bytes(raw)
+        pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        (tmp_path / "weak.pem").write_bytes(pem)
+        (tmp_path / "bundle").mkdir(exist_ok=True)
+        for words in (
+            ("evidence", "verify", "--bundle", "bundle", "--public-key", "weak.pem"),
+            ("run", "--source", "sqlite:///x", "--run", "run", "--approver", "weak.pem"),
+        ):
+            done = command(*words, folder=tmp_path)
+            assert (done.code, "weak.pem is a key under which everybody can sign" in done.err) == (1, True), done.err
+    forged = raws[0] + bytes(32)
+    Ed25519PublicKey.from_public_bytes(raws[0]).verify(forged, b"anything")  # as the library has it
+    assert not signed_by(raws[0], forged, b"anything")
 
 
 def test_deeply_nested_json_is_refused_as_altered_evidence(published: Workspace, tmp_path: Path) -> None:

@@ -360,3 +360,12 @@ def test_a_look_up_imports_nothing_heavy(words: tuple[str, ...], cast: Workspace
     done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {name.split(".")[0] for name in done.stdout.split()} & HEAVY == {"rich"}
+
+
+def test_letters_bring_neither_the_report_nor_the_libraries_of_its_tables(cast: Workspace, tmp_path: Path) -> None:
+    """A letter takes a millisecond; these imports take as long as hundreds of letters."""
+    words = ["company", "1", "--run", "run", "--folder", str(tmp_path / "letters")]
+    script = f"import sys; sys.argv[1:] = {words!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name.split(".")[0] for name in done.stdout.split()} & {"polars", "pyarrow", "numpy", "pandas", "xlsxwriter"} == set()

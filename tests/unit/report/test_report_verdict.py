@@ -5,11 +5,11 @@ import sqlite3
 import jsonschema
 import pytest
 
-from etl.report import write_report
 from etl.report.facts import facts
 from etl.report.html import as_html
 from etl.report.lists import lists
 from etl.report.verdict import verdict
+from etl.report.write import write_report
 from etl.runfolder.folder import open_locked
 from tests.unit.report.cast_run import DIFFERENCE, MAPPINGS, SCHEMA, answered, cast, folder, reconciled
 
