@@ -39,7 +39,7 @@ def measured(
     look: Callable[[float], None] = lambda _megabytes: None,
     cwd: Path = ROOT,
 ) -> Cost:
-    """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing. `watch`: its memory too, which takes time from it.
+    """Returns the cost of a command; raises SystemExit if it fails, because a benchmark of a wrong result is meaningless. `watch`: its memory too, which takes time from it.
 
     `look`: is told each memory that was seen. `cwd`: where it is started.
     """

@@ -43,7 +43,7 @@ def _columns(file: Path) -> tuple[str, dict[str, str]]:
 
 
 def right(draft: Path, truth: Path) -> float:
-    """The share of the contract's columns whose first suggestion is the physical column that stands behind it."""
+    """The share of the contract's columns whose first suggestion is the correct physical column."""
     hits = total = 0
     for file in [*(truth / "portal2").glob("*.toml"), *(truth / "tc").glob("*.toml")]:
         if file.stem != "source":
@@ -63,7 +63,7 @@ def test_abbreviated_names_are_right_at_the_first_suggestion(foreign: Path, tmp_
 
 
 def test_opaque_names_are_matched_by_the_columns_contents(foreign: Path, tmp_path: Path) -> None:
-    """Neither a name nor the order of the columns says anything; and what is personal is known by what it is likely to be."""
+    """Neither names nor the order of columns are informative; personal data is recognised by its likely content."""
     truths = {portal: renamed(foreign, tmp_path, portal, "opaque") for portal in PORTALS}
     assert scaffolded(tmp_path, tmp_path / "draft").code == 0
     hits = total = 0

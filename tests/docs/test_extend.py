@@ -92,7 +92,7 @@ def extend(home: Path) -> None:
 
 @pytest.fixture(scope="module")
 def extended(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The cast with everything new, run with the mappings that know it."""
+    """The cast with all additions, migrated with the extended mappings."""
     workspace = Workspace(tmp_path_factory.mktemp("extended"))
     write_cast(workspace.folder / "legacy")
     with workspace.database("legacy/portal2.sqlite") as source:
@@ -427,7 +427,7 @@ def test_a_mistake_is_reported_with_file_location_found_and_expected(tmp_path: P
 
 
 def _changed_last(file: Path, before: str, after: str) -> None:
-    """What is new stands at the end of its file."""
+    """Additions are at the end of each file."""
     head, found_it, tail = file.read_text(encoding="utf-8").rpartition(before)
     assert found_it, before
     file.write_text(head + after + tail, encoding="utf-8")

@@ -65,11 +65,15 @@ def at(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda address: monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
 
 
-def test_C9_a_server_that_redirects_is_named_and_nothing_is_sent_to_where_it_leads(at: Callable[[str], None], tmp_path: Path) -> None:
+def _redirect(status: int, elsewhere: str) -> Callable[[str, str, str | None], Answer]:
+    return lambda method, path, owner: (status, {"Location": elsewhere + path}, b"")
+
+
+def test_C9_a_redirect_is_refused_and_not_followed(at: Callable[[str], None], tmp_path: Path) -> None:
     """Without a region in the redirect, botocore asked the redirecting server for it until Python's stack ended: an internal error."""
     with server(lambda *_: (200, {}, b"")) as (elsewhere, heard):
         for status in (301, 302, 307, 308):
-            with server(lambda method, path, _, status=status: (status, {"Location": elsewhere + path}, b"")) as (address, _):
+            with server(_redirect(status, elsewhere)) as (address, _):
                 at(address)
                 with pytest.raises(MigrationError, match=r"it redirects elsewhere|refused \(308\)"):
                     open_objects("s3://bucket/room", tmp_path / "journal")
