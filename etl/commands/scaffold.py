@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etl.databases.files.source import FolderSource
 from etl.databases.registry import open_source
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.path_overlap import refuse_overlap
 from etl.pipeline.sources import NAMES
 from etl.present.draft import OPEN, SURE, TableDraft, drafted, quoted_text
+from etl.present.grammar import adapter_with_problems
 from etl.present.scan import SECRET, VERSION, scan
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.visible import visible
@@ -32,7 +34,7 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
     refuse_overlap(options, ("--to", to))
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
-    found = _read_scan(scanned) if scanned is not None else _scanned(options)
+    found = _read_scan(scanned) if scanned is not None else _scanned(options, to, mappings)
     drafts = {portal: drafted(of, portal, mappings) for portal, of in found["portals"].items()}
     _withhold(found, drafts, mappings)
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,13 +84,17 @@ def _withhold(found: Mapping[str, Any], drafts: Mapping[Portal, list[TableDraft]
                         about.pop(told, None)
 
 
-def _scanned(options: Options) -> dict[str, Any]:
+def _scanned(options: Options, to: Path, mappings: Mappings) -> dict[str, Any]:
     if options.source is None:
         raise WrongUsage("--source is missing.", "Give the URL of the old portal, or --scan FILE of a scan.")
     portals = {}
-    for portal, url in (("P2", options.source), ("TC", options.tc)):
+    written: tuple[tuple[Portal, str | None], ...] = (("P2", options.source), ("TC", options.tc))
+    kept = adapter_with_problems(to, mappings)[0].portals if to.is_dir() else {}
+    for portal, url in written:
         if url is not None:
-            with open_source(url, NAMES["P2" if portal == "P2" else "TC"]) as source:
+            with open_source(url, NAMES[portal]) as source:
+                if isinstance(source, FolderSource) and portal in kept:  # [csv] of source.toml, which a person may have written before
+                    source.delimiter, source.encoding = kept[portal].delimiter, kept[portal].encoding
                 portals[portal] = scan(source)
     return {"version": VERSION, "portals": portals}
 
