@@ -38,8 +38,8 @@ GOALS = {
 def commands(folder: Path, results: Results) -> None:
     """Adds what each command costs, and how long one letter takes."""
     lists, letters, report = folder / "lists", folder / "letters", folder / "run" / "report"
-    for place in (lists, letters):
-        shutil.rmtree(place, ignore_errors=True)
+    for path in (lists, letters):
+        shutil.rmtree(path, ignore_errors=True)
     wanted = {
         "readiness": ("readiness", "--run", "run", "--names", "--out", str(lists)),
         "letters": ("company", "--run", "run", "--folder", str(letters), "--sender", SENDER),
@@ -88,11 +88,11 @@ def main() -> None:
     given = parser.parse_args()
     results = Results.begun_now("people", profiles=given.profiles)
     with tempfile.TemporaryDirectory(prefix="people-") as scratch:
-        place = (given.folder or Path(scratch)).absolute()
-        migrated(place, given.profiles)
+        path = (given.folder or Path(scratch)).absolute()
+        migrated(path, given.profiles)
         for _ in range(given.rounds):
-            commands(place, results)
-            pages(place, results)
+            commands(path, results)
+            pages(path, results)
     told(results)
     results.write(given.json)
 

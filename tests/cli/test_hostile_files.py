@@ -140,7 +140,7 @@ def test_folders_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
     spec = read_spec(mappings)
     verified = adapter_files(adapter)
     presentations(verified, spec.sources)
-    files = [place for place in opened if Path(place).suffix]  # not the folders, which are listed
+    files = [path for path in opened if Path(path).suffix]  # not the folders, which are listed
     counting = False
     assert len(files) == len({*files}) == len(read_mappings(mappings).files) + len(verified)
     assert spec.sha256 == read_mappings(mappings).digest
@@ -199,13 +199,13 @@ def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Pa
     """A file that grows faster than it is read filled the disk: both readers stop at its initial size."""
     path = tmp_path / "f"
     path.write_bytes(b"x" * (4 << 20))
-    pieces = Share(str(tmp_path)).chunks("f")
-    assert pieces is not None
-    read = len(next(pieces))
+    chunks = Share(str(tmp_path)).chunks("f")
+    assert chunks is not None
+    read = len(next(chunks))
     os.truncate(path, 64 << 20)
     sizes = [read]
     with pytest.raises(SourceChanged, match="changed while it was being read"):
-        sizes.extend(len(piece) for piece in pieces)
+        sizes.extend(len(chunk) for chunk in chunks)
     assert sum(sizes) <= 6 << 20
 
     def grow(over: threading.Event) -> None:

@@ -95,14 +95,14 @@ def test_verify_reports_what_is_proved(approved: Workspace) -> None:
     )
     assert (data["last_event"]["what"], len(data["builds"]), data["time_stamp"]) == ("report", 1, None)
     human = verified(approved).out
-    for piece in (
+    for part in (
         "verdict: published and equal",
         f"approved by {data['approved_by']}",
         "not checked against --approver",
         "backup: b1 of",
         "time stamp: none",
     ):
-        assert piece in human.replace("\n", " "), human
+        assert part in human.replace("\n", " "), human
     said(verified(approved, "--approver", "keys/other.public"), 6, f"approved by {data['approved_by']}, not by ")
 
 
