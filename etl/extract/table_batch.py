@@ -163,7 +163,7 @@ def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | 
     objects.make_durable()
     for row, key in enumerate(keys if stored is not None else ()):
         content = stored.get(key) if stored else None
-        if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)
+        if content is None:  # a number in a column of bytes, or no value: unreadable (X2)
             batch.typed.mark[row] = HELD
         else:
             aside.content.append((mapping.portal, mapping.table, key, content.sha256, content.size))

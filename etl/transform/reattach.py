@@ -174,7 +174,7 @@ class _Work:
             yield result
 
     def _close(self, key: Key, results: list[StageFileResult]) -> None:
-        """Puts a table's pieces together: where its rows went is what later tables look up."""
+        """Combines the results of a table's stage files into the account index that later tables use."""
         wheres = [result.where for result in results if result.where is not None]
         if wheres or not results:
             where = join_indexes(wheres) if wheres else EMPTY_INDEX
@@ -241,7 +241,7 @@ class _Work:
         results = self._done
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(result.flags for result in results)]
-        # A table without rows has no piece, and is accounted for all the same.
+        # A table without rows has no stage file, but has a tally.
         empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE_TABLES]
         tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(result.tally for result in results)]
         self._files += write_record(self.folder.path, "reattach", [result.held for result in results], flagged, tallies)

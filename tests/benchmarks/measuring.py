@@ -41,7 +41,7 @@ def measured(
 ) -> Cost:
     """Returns the cost of a command; raises SystemExit if it fails, because a benchmark of a wrong result is meaningless. `watch`: its memory too, which takes time from it.
 
-    `look`: is told each memory that was seen. `cwd`: where it is started.
+    `look`: receives each sample of the memory. `cwd`: where it is started.
     """
     before, own = sum(server.cpu() for server in servers), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()

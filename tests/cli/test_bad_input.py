@@ -37,7 +37,7 @@ def one_company() -> Legacy:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with one company, whose document lies on the file share."""
+    """A workspace with one company, whose document is on the file share."""
     one_company().write(tmp_path / "legacy")
     return Workspace(tmp_path)
 

@@ -184,7 +184,7 @@ def test_writes_to_an_old_portal_after_the_run_are_never_green(published: Worksp
 
 
 def test_the_report_says_that_the_run_was_rolled_back(published: Workspace) -> None:
-    """The report in every form says so; work lists and the explorer's index go, and who looked at what stays."""
+    """The report in every form says so; work lists and the explorer's index are removed, and the audit log is kept."""
     from etl.explore.index import build
     from mappings.read import read_mappings
 

@@ -151,7 +151,7 @@ def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path
 
 
 def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_named(world: Path, tmp_path: Path) -> None:
-    """Its rows would be those of other rules, in the evidence of this build. A scheduler takes code from whoever reaches it, without a question."""
+    """Its rows would follow other rules, in the evidence of this build. A scheduler accepts code from every client without authentication."""
     other = tmp_path / "build"
     for name in ("etl", "checks", "mappings", "sample_data"):
         shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))

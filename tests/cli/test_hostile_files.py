@@ -123,7 +123,7 @@ def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_refused_without
 
 
 def test_folders_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
-    """The verifier parsed the mappings and read them again for their digest; the loader's workers read an adapter without a look at its digest."""
+    """The verifier parsed the mappings and read them again for their digest; the loader's workers read an adapter without checking its digest."""
     opened: list[str] = []
     counting = True
 

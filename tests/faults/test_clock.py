@@ -1,4 +1,4 @@
-"""Row 30 of faults.md: the clock is wrong, jumps in mid run, or the run resumes in another time zone. libfaketime sets the time of our processes."""
+"""Row 30 of faults.md: the clock is wrong, jumps during a run, or the run resumes in another time zone. libfaketime sets the time of our processes."""
 
 from __future__ import annotations
 

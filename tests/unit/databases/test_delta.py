@@ -183,7 +183,7 @@ _ALTERED = (
 def test_K8_before_images_altered_with_equal_row_counts_are_refused_and_what_a_killed_load_kept_is_known(
     kind: str, beside: bool, stores: Stores, tmp_path: Path
 ) -> None:
-    """Their digests are in the run's log before the commit: a load that is killed behind it needs no second look at what it kept."""
+    """Their digests are in the run's log before the commit: a load that is killed after it does not compute them again."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects", beside) for number, world in enumerate((first, second))]
     for altered in _ALTERED:
