@@ -88,7 +88,7 @@ class Person:
         return body.decode()
 
     def types(self, text: str, pause: float = 0.0) -> str:
-        """The hits behind the last letter."""
+        """The hits after the last letter."""
         found = ""
         for length in range(1, len(text) + 1):
             time.sleep(pause)

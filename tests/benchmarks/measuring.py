@@ -39,9 +39,9 @@ def measured(
     look: Callable[[float], None] = lambda _megabytes: None,
     cwd: Path = ROOT,
 ) -> Cost:
-    """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing. `watch`: its memory too, which takes time from it.
+    """Returns the cost of a command; raises SystemExit if it fails, because a benchmark of a wrong result is meaningless. `watch`: its memory too, which takes time from it.
 
-    `look`: is told each memory that was seen. `cwd`: where it is started.
+    `look`: receives each sample of the memory. `cwd`: where it is started.
     """
     before, own = sum(server.cpu() for server in servers), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()

@@ -58,7 +58,7 @@ def commands(folder: Path, letters: Path, results: Results) -> None:
 
 
 def pages(folder: Path, results: Results) -> None:
-    """Adds how long each page takes in Chromium; says so where it is not installed."""
+    """Adds the time of each page in Chromium, or a note if it is not installed."""
     for page in (folder / "lists" / "readiness.html", folder / "run" / "report" / "report.html"):
         found = opened(page)
         if found is None:

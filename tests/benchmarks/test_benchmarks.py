@@ -61,7 +61,7 @@ def results(tmp_path: Path, name: str, *values: float, **about: object) -> Resul
 
 
 def test_a_figure_outside_the_spread_is_reported_as_slower(tmp_path: Path) -> None:
-    """Ratio and spread of rounds; of pairs each beside its own; of one round only a large difference counts."""
+    """Ratio and spread of rounds; pairs are compared with each other; for a single round only a large difference counts."""
     before = results(tmp_path, "a", 10, 11, 12)
     for values, ratio, low, high, verdict in (
         ((13, 14, 15), 14 / 11, 13 / 12, 1.5, "slower"),
@@ -95,7 +95,7 @@ def test_results_of_other_options_are_not_compared_and_an_invalid_file_is_named(
 
 
 def test_the_paired_benchmark_compares_with_an_earlier_commit_if_one_exists(tmp_path: Path) -> None:
-    """Of a tree without history (an archive) it says so."""
+    """A tree without history (an archive) is reported."""
     out = printed("-m", "tests.benchmarks.paired", "--before", "no-such-commit")
     assert "there is no earlier commit no-such-commit" in out
     out = printed("-m", "tests.benchmarks.paired", "--profiles", "5", "--seconds", "1", "--json", str(tmp_path))

@@ -1,4 +1,4 @@
-"""What a report says first: the verdict, the worst before all else, for every state of a run."""
+"""The verdict at the top of a report, the most severe finding first, for every state of a run."""
 
 import sqlite3
 
