@@ -98,28 +98,47 @@ def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Pa
 
 def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_named_and_not_waited_for(published: Workspace) -> None:
     """`status`, `report` and `evidence pack` waited for a writer of the log, the verifier's result and the lock, for ever."""
-    night, pack = published, ("evidence", "pack", "--bundle", "../bundle", "--key", "../k.pem")
-    os.mkfifo(night.folder / "pipe")
+    workspace, pack = published, ("evidence", "pack", "--bundle", "../bundle", "--key", "../k.pem")
+    os.mkfifo(workspace.folder / "pipe")
     for name, words, code, named in (
         (".lock", ("status",), 0, ""),
         ("events.jsonl", pack, 6, "events.jsonl is missing from the run's folder, or not a file"),
         ("reconcile/result.json", ("report",), 6, "reconcile/result.json of the run's folder cannot be read"),
         ("report/report.json", pack, 6, "report/report.json of the run's folder cannot be read"),  # also where it is only missing
     ):
-        place = night.run / name
+        place = workspace.run / name
         exact = place.read_bytes()
         place.unlink()
         os.mkfifo(place)
-        done = command(*words, "--run", "run", folder=night.folder)
+        done = command(*words, "--run", "run", folder=workspace.folder)
         assert (done.code, named in done.err) == (code, True), (name, done)
         place.unlink()
         place.write_bytes(exact)
-    (night.run / "report" / "junit.xml").unlink()
-    done = command(*pack, "--run", "run", folder=night.folder)
+    log = (workspace.run / "events.jsonl").read_bytes()
+    (workspace.run / "events.jsonl").unlink()
+    (workspace.run / "events.jsonl").mkdir()  # was an internal error
+    done = command("report", "--run", "run", folder=workspace.folder)
+    assert (done.code, "events.jsonl was cut" in done.err) == (6, True), done.err
+    (workspace.run / "events.jsonl").rmdir()
+    (workspace.run / "events.jsonl").write_bytes(log)
+    (workspace.run / "report" / "junit.xml").unlink()
+    done = command(*pack, "--run", "run", folder=workspace.folder)
     assert (done.code, "report/junit.xml" in done.err) == (6, True), done.err
-    assert not (night.folder.parent / "bundle").exists()
-    done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=night.folder)
+    assert not (workspace.folder.parent / "bundle").exists()
+    done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=workspace.folder)
     assert (done.code, "--acceptance: pipe is not a file" in done.err) == (2, True), done.err
+    for place, reason in (("pipe", "not a regular file"), ("/dev/zero", "not a regular file"), ("long", "larger than")):
+        with (workspace.folder / "long").open("wb") as file:
+            file.truncate(1 << 30)
+        done = command("status", "--run", "run", "--config", place, folder=workspace.folder)
+        assert (done.code, f"{place} cannot be read ({reason}" in done.err) == (2, True), done.err
+        done = command("status", "--run", "run", folder=workspace.folder, PORTAL_MIGRATE_SEAL=place)
+        assert (done.code, f"{place} cannot be read ({reason}" in done.err) == (1, True), done.err
+    reader, writer = os.pipe()  # what the shell makes of `--config <(command)`
+    os.write(writer, b'run = "run"\n')
+    os.close(writer)
+    assert command("status", "--config", f"/dev/fd/{reader}", folder=workspace.folder).code == 0
+    os.close(reader)
 
 
 def test_the_bytes_of_a_folder_of_words_whose_digest_counts_are_the_bytes_that_are_used(tmp_path: Path) -> None:
