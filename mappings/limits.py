@@ -131,7 +131,7 @@ def digest_of(mappings: str, adapter: str | None) -> str:
     return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
-_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted place, what was found, what was expected
+_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted location, what was found, what was expected
 
 
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[_Wrong]:

@@ -111,6 +111,8 @@ def show_plan(data: dict[str, Any]) -> None:
         console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
     for sentence in data["unlisted_codes"]:
         console.print(plain(f"adapter: {sentence}"))
+    for sentence in data["foreign_values"]:
+        console.print(plain(f"values: {sentence}"), soft_wrap=True)
     if data["will_be_held"]:
         held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
         console.print(
@@ -147,7 +149,8 @@ def show_status(data: dict[str, Any]) -> None:
     if data["at_work"] is not None:
         now = data["at_work"]
         share = f" of {now['total']:,} {now['unit']} ({100 * now['done'] // now['total']}%)" if now["total"] else ""
-        console.print(plain(f"running since {now['since']}: {now['what']}, {now['done']:,}{share}"))
+        what = now["what"] if str(now["what"]).startswith(str(now["step"])) else f"{now['step']}: {now['what']}"
+        console.print(plain(f"running since {now['since']}: {what}, {now['done']:,}{share}"))
         if now["late"]:
             console.print(f"{now['step']} takes longer than in {', '.join(now['forecast_from'])}")
         for what, ends in ((now["step"], now["step_ends"]), ("the run", now["run_ends"])):

@@ -136,7 +136,7 @@ def verify(bundle: Path, path: Path, approver: Path | None = None, authority: Pa
     there = {path.relative_to(bundle).as_posix() for path in _files(bundle)} - {LISTING, SIGNATURE, STAMP}
     _refuse_others(known.keys(), there, "")
     for name, file in known.items():
-        size = _size_of(bundle / name)  # first: nobody has to wait for the digest of a file without end
+        size = _size_of(bundle / name)  # first, because the digest of an endless file never completes
         if size != file["size"] or _digest_of(bundle / name) != file["sha256"]:
             how = (
                 f"differs from what was signed: {size:,} bytes instead of {file['size']:,}"

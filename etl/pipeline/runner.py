@@ -133,7 +133,7 @@ def _do_truthfully(context: RunContext, step: str) -> bool:
 
 def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
     """Writes a short report with the error, for CI, where the folder is still writable."""
-    from etl.report import write_early
+    from etl.report.write import write_early
 
     if step != "report" and "load" not in context.folder.steps:  # the report of a published run stays
         with suppress(OSError, MigrationError):
@@ -156,9 +156,10 @@ def _look_ahead(context: RunContext) -> None:
 def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
     """Returns the command's answer: for a whole run and `report` the report's facts, for one step its result and the next step."""
     if steps[-1] == "report":
-        from etl.report.facts import facts
+        from etl.report.facts import facts, facts_of
 
-        return facts(context.folder, context.mappings)
+        found = context.report_lists
+        return facts(context.folder, context.mappings) if found is None else facts_of(context.folder, context.mappings, found)
     (step,) = steps
     done = context.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}

@@ -272,9 +272,11 @@ def _reconcile(context: RunContext) -> Step:
 
 
 def _report(context: RunContext) -> Step:
-    from etl.report import write_report
+    from etl.report.lists import lists
+    from etl.report.write import write_report
 
-    files = write_report(context.folder, context.mappings)
+    context.report_lists = lists(context.folder, context.mappings)
+    files = write_report(context.folder, context.mappings, context.report_lists)
     return Step("", files, {"sentence": f"written to {context.folder.path / layout.REPORT}"})
 
 

@@ -64,7 +64,11 @@ def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) 
         if kind not in allowed:
             declared = relation.columns[actual] or "no type"
             what = f"{printable(relation.name)}.{printable(actual)} {printable(declared)}"
-            others = [name for name, family in _GIVES.items() if family == column.family and kind in _READS.get(name, _HAVE_TEXT)]
+            others = [
+                name
+                for name, family in _GIVES.items()
+                if family == column.family and (kind in _READS.get(name, _HAVE_TEXT) or (name == "text" and kind != "bytes"))
+            ]
             hint = (
                 f"for {column.sql_type} one of the forms {', '.join(others)}"
                 if others

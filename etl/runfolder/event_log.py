@@ -42,7 +42,7 @@ def record(folder: Path, what: str, outcome: str, settings: dict[str, str], role
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError
-        with os.fdopen(os.dup(descriptor), "rb") as log:  # the file that is appended to, whatever takes its name
+        with os.fdopen(os.dup(descriptor), "rb") as log:  # the open file, also if its name is replaced
             content = log.read()
         lines = content.splitlines(keepends=True)
         if lines and not lines[-1].endswith(b"\n"):  # cut off by a kill or a full disk: not an event

@@ -77,6 +77,7 @@ class ProgressReporter:
     notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
+    _begun: str = ""  # the step; the first word of the report if none has begun
     _told: bool = False  # inside `bars`: the run folder belongs to this command
 
     def __post_init__(self) -> None:
@@ -110,7 +111,7 @@ class ProgressReporter:
 
     def _write_note(self, what: str, done: int, total: int, unit: str) -> None:
         """Notes the current step beside the run, for `status`, at most once a second; never through a link."""
-        step = what.split(" ")[0].rstrip(":")
+        step = self._begun or what.split(" ")[0].rstrip(":")
         if step != self._step[0]:
             self._step, self._noted = (step, datetime.now(UTC).isoformat(timespec="seconds")), -_NOTED
         if self.note is None or self.clock() - self._noted < _NOTED:
@@ -121,6 +122,7 @@ class ProgressReporter:
     def begins(self, step: str) -> None:
         """Notes the start of the step, before it has anything to count."""
         if self._told:
+            self._begun = step
             self._write_note(step, 0, 0, "rows")
 
     def progress(self, what: str, done: int, total: int, unit: str = "rows") -> None:
@@ -154,7 +156,7 @@ class ProgressReporter:
             with self._shown():
                 yield
         finally:
-            self._told = False
+            self._told, self._begun = False, ""
             if self.note is not None:
                 with suppress(OSError):
                     self.note.unlink(missing_ok=True)

@@ -73,7 +73,7 @@ def _copy(workspace: Workspace, path: Path) -> Workspace:
 
 
 def _without_stores(workspace: Workspace, name: str, *more: str) -> Done:
-    """The command with the stores that the run itself knows."""
+    """Runs the command with the stores recorded in the run."""
     words = list(workspace.words(name, *more, "--output", "json"))
     for option in ("--target", "--objects"):
         del words[words.index(option) : words.index(option) + 2]

@@ -175,7 +175,7 @@ def test_K5_a_renamed_table_or_column_without_an_adapter_is_refused_with_the_lin
 
 
 def _refused(database: sqlite3.Connection, portal: str) -> str:
-    """What `plan` says of a portal with these tables; asked within the transaction, which a process of its own could not see."""
+    """The message of `plan` for a portal with these tables; called within the transaction, which another process could not see."""
     tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
     shapes = {name: {row[1]: row[2].upper() for row in database.execute(f'PRAGMA table_info("{name}")')} for name in tables}
     with pytest.raises(MigrationError) as refused:
@@ -185,7 +185,7 @@ def _refused(database: sqlite3.Connection, portal: str) -> str:
 
 @dataclass
 class Shapes:
-    """A source of which only the shapes are asked."""
+    """A source that provides shapes only."""
 
     found: dict[str, dict[str, str]]
 

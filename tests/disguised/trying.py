@@ -1,4 +1,4 @@
-"""Each damage tried: a copy of the world, the damage done, the real `plan` asked, its answer looked at."""
+"""Tries each damage: copies the portal, damages it, runs the real `plan` and checks its output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _tables(file: Path) -> dict[str, dict[str, str]]:
 
 
 def tried(damage: Damage, foreign: Path, path: Path) -> str:
-    """Why the answer is not the one that is due; empty where it is. `path`: an empty folder for the copies."""
+    """Returns why the response is wrong; empty if it is correct. `path`: an empty folder for the copies."""
     adapter = Path(shutil.copytree(foreign / "adapter", path / "adapter"))
     for name, content in damage.files.items():
         file = adapter / name

@@ -356,7 +356,7 @@ class PostgresDatabase:
             statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH)})
             statement.set_sql_query(sql)
             handle, _ = statement.execute_query()
-            # The driver's own reader: with pyarrow's an error that comes behind the first rows has no SQLSTATE.
+            # The driver's own reader: with pyarrow's an error after the first rows has no SQLSTATE.
             with closing(AdbcRecordBatchReader._import_from_c(handle.address)) as reader:
                 yield from (batch for batch in reader if batch.num_rows)
         except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:  # OSError: the stream's own, without a state

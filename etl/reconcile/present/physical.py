@@ -123,6 +123,9 @@ class PostgresPhysical:
         self.relations: dict[str, list[str]] = {}
         self.tables: set[str] = set()
         self._types: dict[tuple[str, str], str] = {}
+        # A table's name may have a point of its own, with no schema before it.
+        there = {str(name) for (name,) in database._tuples("SELECT nspname::text FROM pg_catalog.pg_namespace")}
+        schemas = [name for name in schemas if name in there]
         listed = ", ".join("'" + name.replace("'", "''") + "'" for name in schemas)
         which = f"n.nspname IN ({listed})" if schemas else "n.nspname = '" + database.schema.replace("'", "''") + "'"
         self._sql: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Signed is not the same as true: a bundle says what it proves, and its parts have to agree: approval, run, log, signer, time stamp."""
+"""A signature does not prove the content: a bundle states what it proves, and approval, run, log, signer and time stamp must agree."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OPENSSL = shutil.which("openssl") or "openssl"
 
 @pytest.fixture(scope="module")
 def _approved(_checked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cast, published with an approval of somebody who named a backup; the keys lie beside it."""
+    """The cast, published with an approval that names a backup; the keys are in the same folder."""
     folder = tmp_path_factory.mktemp("approved")
     subprocess.run([shutil.which("cp") or "cp", "-a", _checked, folder / "cutover"], check=True)
     workspace = Workspace(folder / "cutover")

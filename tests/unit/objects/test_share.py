@@ -1,4 +1,4 @@
-"""The old file share, loader and verifier side by side: what lies under its root is read, whatever somebody renames meanwhile."""
+"""The old file share, read by loader and verifier: files below its root only, also while others rename folders."""
 
 from __future__ import annotations
 

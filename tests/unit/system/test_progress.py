@@ -21,7 +21,7 @@ from etl.system.terminal import Screen
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that advances on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -126,14 +126,19 @@ def test_status_names_the_running_step_only_while_the_lock_is_held(clock: Clock,
         noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
         assert noted is not None
         assert (noted["step"], noted["what"], noted["done"], noted["total"]) == ("extract", "extract P2.message", 10, 100)
-        talk.begins("split")
-        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
-        assert noted is not None
-        assert (noted["step"], noted["done"], noted["total"]) == ("split", 0, 0)
         talk.progress("load: changing tables", 1, 2, "tables")
         noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
         assert noted is not None
         assert (noted["step"], noted["what"]) == ("load", "load: changing tables")
+        talk.begins("reconcile")
+        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
+        assert noted is not None
+        assert (noted["step"], noted["done"], noted["total"]) == ("reconcile", 0, 0)
+        clock.now += 1
+        talk.progress("compare document", 1, 2, "tables")
+        noted = at_work(tmp_path / PROGRESS, tmp_path / LOCK)
+        assert noted is not None
+        assert (noted["step"], noted["what"]) == ("reconcile", "compare document"), "a part of a step is not a step of its own"
         left = (tmp_path / PROGRESS).read_bytes()
     assert at_work(tmp_path / PROGRESS, tmp_path / LOCK) is None
     (tmp_path / PROGRESS).write_bytes(left)  # as a kill leaves it
