@@ -12,7 +12,7 @@ from etl.errors import MigrationError
 from etl.report.annotations import annotated
 from etl.report.csv_files import as_csv
 from etl.report.early import early_files, early_line
-from etl.report.facts import facts_of
+from etl.report.facts import facts
 from etl.report.html import as_html
 from etl.report.junit import as_junit
 from etl.report.lists import lists
@@ -33,7 +33,7 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
     Raises EvidenceAltered (6) if a stage file is not that of the manifest.
     """
     found = lists(folder, mappings)
-    report = facts_of(folder, mappings, found)
+    report = facts(folder, mappings, found)
     short, frames = summary(report), tables(report, found, mappings)
     contents = {
         "report.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),
