@@ -20,7 +20,7 @@ class MigrationError(Exception):
         super().__init__(message)
         self.message = message
         self.next_step = next_step
-        self.data: dict[str, Any] = {}  # what the command has to say all the same
+        self.data: dict[str, Any] = {}  # what the command still has to report
 
 
 class Transient(MigrationError):

@@ -92,9 +92,9 @@ def adapter_files(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise MappingErrors([(str(folder), "folder", "nothing", "an adapter's folder")])
     found = {}
-    for place in sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")):
-        name = place.relative_to(folder).as_posix()
-        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have taken its place
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")):
+        name = path.relative_to(folder).as_posix()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have taken its place
         with os.fdopen(descriptor, "rb") as file:
             content = file.read(_MOST + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
         if content is None or len(content) > _MOST:
@@ -131,7 +131,7 @@ def digest_of(mappings: str, adapter: str | None) -> str:
     return mappings if adapter is None else hashlib.sha256(f"{mappings}|{adapter}".encode()).hexdigest()
 
 
-_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted place, what was found, what was expected
+_Wrong = tuple[tuple[str, ...], str, str, str]  # the path of the word in the file, its dotted location, what was found, what was expected
 
 
 def _wrong(words: dict[str, Any], mappings: Mappings) -> Iterator[_Wrong]:

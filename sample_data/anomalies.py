@@ -28,7 +28,7 @@ class ProfileIds:
     model: int
     entity: int
     user: int
-    neighbour: int  # the profile before it, or behind it for the first
+    neighbour: int  # the previous profile, or the next for the first
 
     def id(self, number: int) -> int:
         """Returns the id of this profile's anomaly row `number` (0 to 999) in any table."""

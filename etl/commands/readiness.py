@@ -18,6 +18,7 @@ from etl.readiness.page import as_page
 from etl.readiness.points import COLUMNS
 from etl.report.csv_files import csv_bytes
 from etl.report.workbook import workbook
+from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, open_readonly
 from etl.runfolder.rehearsed import was_rehearsal
 from etl.system.private_folder import PrivateFolder
@@ -54,7 +55,7 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
         **({"since": changes} if changes is not None else {}),
         **({"activation": lists.activation} if names else {}),
     }
-    output = PrivateFolder(out or folder_of_run / "readiness")
+    output = PrivateFolder(out or folder_of_run / layout.READINESS)
     for name, frame in tables.items():
         output.write(f"{name}.csv", csv_bytes(frame))
     more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))

@@ -111,6 +111,8 @@ def show_plan(data: dict[str, Any]) -> None:
         console.print(f"adapter: {portal}: physical columns {physical}; contract columns {contract}; rows {rows}")
     for sentence in data["unlisted_codes"]:
         console.print(plain(f"adapter: {sentence}"))
+    for sentence in data["foreign_values"]:
+        console.print(plain(f"values: {sentence}"), soft_wrap=True)
     if data["will_be_held"]:
         held = [[f"{one['portal']}.{one['table']}", one["column"], one["rows"]] for one in data["will_be_held"]]
         console.print(

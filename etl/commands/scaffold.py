@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from etl.databases.files.source import FolderSource
 from etl.databases.registry import open_source
 from etl.errors import MigrationError, WrongUsage
 from etl.options import Options
 from etl.path_overlap import refuse_overlap
 from etl.pipeline.sources import NAMES
 from etl.present.draft import OPEN, SURE, TableDraft, drafted, quoted_text
+from etl.present.grammar import adapter_with_problems
+from etl.present.kept import PROPOSED, Kept, kept_of
 from etl.present.scan import SECRET, VERSION, scan
+from etl.present.shapes import key_line, look_ups, proposed_block, references_to, twins
 from etl.runfolder.stage_file_io import write_durably
 from etl.system.visible import visible
 from mappings.model import Mappings, Portal
@@ -24,7 +27,6 @@ from mappings.read import FOLDERS, read_mappings
 
 _MINUTES = 5  # of a unit of work
 _UNITS = {"check": 0.2, "open column": 2, "open table": 6, "code word": 1, "retire": 0.4}
-_COLUMN = re.compile(r"^(?P<name>[a-z0-9_]+) = (?P<value>.*?)(?P<comment>\s+# \d\.\d\d: .*)?$")
 
 
 def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]
     refuse_overlap(options, ("--to", to))
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
-    found = _read_scan(scanned) if scanned is not None else _scanned(options)
+    found = _read_scan(scanned) if scanned is not None else _scanned(options, to, mappings)
     drafts = {portal: drafted(of, portal, mappings) for portal, of in found["portals"].items()}
     _withhold(found, drafts, mappings)
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,13 +84,17 @@ def _withhold(found: Mapping[str, Any], drafts: Mapping[Portal, list[TableDraft]
                         about.pop(told, None)
 
 
-def _scanned(options: Options) -> dict[str, Any]:
+def _scanned(options: Options, to: Path, mappings: Mappings) -> dict[str, Any]:
     if options.source is None:
         raise WrongUsage("--source is missing.", "Give the URL of the old portal, or --scan FILE of a scan.")
     portals = {}
-    for portal, url in (("P2", options.source), ("TC", options.tc)):
+    written: tuple[tuple[Portal, str | None], ...] = (("P2", options.source), ("TC", options.tc))
+    kept = adapter_with_problems(to, mappings)[0].portals if to.is_dir() else {}
+    for portal, url in written:
         if url is not None:
-            with open_source(url, NAMES["P2" if portal == "P2" else "TC"]) as source:
+            with open_source(url, NAMES[portal]) as source:
+                if isinstance(source, FolderSource) and portal in kept:  # [csv] of source.toml, which a person may have written before
+                    source.delimiter, source.encoding = kept[portal].delimiter, kept[portal].encoding
                 portals[portal] = scan(source)
     return {"version": VERSION, "portals": portals}
 
@@ -113,12 +119,15 @@ def _write_portal(
 ) -> float:
     folder, tables, units = FOLDERS[portal], of["tables"], 0.0
     lines += [f"## {folder}", ""]
-    matched = {draft.table for draft in drafts if draft.table}
+    written = {draft.mapping.table: kept_of(to / folder / f"{draft.mapping.table}.toml") for draft in drafts}
+    matched = {draft.table.casefold() for draft in drafts if draft.table} | {name for kept in written.values() for name in kept.tables}
+    left = [name for name, about in sorted(tables.items()) if not about["view"] and name.casefold() not in matched]
+    parts = twins(left, drafts, tables)
     for draft in drafts:
         file = to / folder / f"{draft.mapping.table}.toml"
-        approved = _approved(file)
+        kept = written[draft.mapping.table]
         totals["columns"] += len(draft.mapping.shape.columns)
-        totals["approved"] += len(approved)
+        totals["approved"] += len(kept.columns)
         if not draft.table:
             lines.append(
                 f"- OPEN {folder}/{draft.mapping.table}: no similar physical table; present it by hand, or list it in [absent] of source.toml."
@@ -127,18 +136,33 @@ def _write_portal(
             continue
         about = tables[draft.table]
         totals["rows_covered"] += about["rows"]
-        written, todo, cost = _table_text(draft, about, approved, totals)
+        if (kept.columns or kept.head or kept.blocks) and kept.table and kept.table.casefold() != draft.table.casefold():
+            lines.append(f"- KEPT {folder}/{draft.mapping.table}.toml: it reads {kept.table}; {draft.table} is now more similar.")
+            continue
+        text, todo, cost = _table_text(draft, about, kept, totals)
+        for name in [name for name in left if parts.get(name) is draft]:
+            text += [
+                f"{PROPOSED}# for the rows of {visible(name)}: take `{PROPOSED.strip()}` away",
+                *proposed_block(name, draft, tables[name], kept),
+            ]
         units += cost
-        _write(file, written)
+        _write(file, "\n".join([*text, *kept.blocks]) + "\n")
         lines += [f"- {line}" for line in todo]
+        if (key := key_line(draft, about)) is not None and draft.mapping.key[0] not in kept.columns:
+            lines += [f"- {line}" for line in references_to(draft, drafts, key[1], tables, mappings)]
         for name, words in draft.codes.items():
             units += _write_codes(to / "codes" / f"{name}.csv", words, about, draft, name, lines, totals)
     totals["rows"] += sum(about["rows"] for about in tables.values() if not about["view"])
-    left = [name for name, about in sorted(tables.items()) if not about["view"] and name not in matched]
+    looked = list(look_ups(left, drafts, tables))
+    lines += [f"- {line}" for _, line in looked]
     for name in left:
-        lines.append(
-            f"- OPEN physical table {name} ({tables[name]['rows']:,} rows): no similar contract table; present it, or list it in [ignored] with the reason."
-        )
+        said = f"- OPEN physical table {name} ({tables[name]['rows']:,} rows): "
+        if name in parts:
+            part = parts[name]
+            said += f"it has the columns of {part.table}; if its rows are {part.mapping.table}'s too, take `{PROPOSED.strip()}` away in {folder}/{part.mapping.table}.toml"
+        else:
+            said += "no similar contract table; present it" + (", perhaps by the look-up above" if name in dict(looked) else "")
+        lines.append(f"{said}, or list it in [ignored] with the reason.")
     units += _UNITS["retire"] * len(left)
     source = to / folder / "source.toml"
     if not source.is_file():
@@ -147,30 +171,13 @@ def _write_portal(
     return units
 
 
-def _approved(file: Path) -> dict[str, str]:
-    """Returns the lines of a draft from which a person removed the comment sign: they stay."""
-    if not file.is_file():
-        return {}
-    found, within = {}, False
-    for line in file.read_text(encoding="utf-8").splitlines():
-        within = line.strip() == "[from.columns]" if line.startswith("[") else within
-        match = _COLUMN.match(line)
-        if within and match and not match["comment"]:
-            try:
-                tomllib.loads(line)
-            except tomllib.TOMLDecodeError:
-                continue
-            found[match["name"]] = line
-    return found
-
-
-def _table_text(
-    draft: TableDraft, about: Mapping[str, Any], approved: Mapping[str, str], totals: dict[str, int]
-) -> tuple[str, list[str], float]:
+def _table_text(draft: TableDraft, about: Mapping[str, Any], kept: Kept, totals: dict[str, int]) -> tuple[list[str], list[str], float]:
+    approved, key = kept.columns, key_line(draft, about)
     text = [
         f"# {draft.score:.2f}: {visible(draft.table)}, {about['rows']:,} rows",
         "[[from]]",
         f"table = {quoted_text(draft.table)}",
+        *kept.head,
         "[from.columns]",
     ]
     todo, units, used = [], 0.0, set[str]()
@@ -179,7 +186,15 @@ def _table_text(
         if column.name in approved:
             text.append(approved[column.name])
             totals["suggested"] += 1
-            used |= {name for name in about["columns"] if f'"{name}"' in approved[column.name]}
+            used |= {name for name in about["columns"] if quoted_text(name).casefold() in approved[column.name].casefold()}
+        elif key is not None and column.name == draft.mapping.key[0]:
+            text.append(f"{key[0]}  # 0.50: no column alone is unique; these are together")
+            used |= set(key[1])
+            totals["suggested"] += 1
+            todo.append(
+                f"OPEN {draft.mapping.table}.{column.name}: a key of several columns: {key[0]}; keep their order in every reference."
+            )
+            units += _UNITS["open column"]
         elif match is not None:
             text.append(f"{column.name} = {match.line}  # {match.score:.2f}: {visible(match.why)}")
             used.add(match.physical)
@@ -199,13 +214,14 @@ def _table_text(
             text.append(f"# OPEN {column.name} = ...")
             todo.append(f"OPEN {draft.mapping.table}.{column.name} ({column.sql_type}): no similar column in {draft.table}.")
             units += _UNITS["open column"]
-    left = [name for name in about["columns"] if name not in used]
-    text.append("[from.retired]")
+    retired = {name.casefold() for name in kept.retires}
+    left = [name for name in about["columns"] if name not in used and name.casefold() not in retired]
+    text += ["[from.retired]", *kept.retired]
     for name in left:
         secret = about["columns"][name].get("secret") or SECRET.search(name)
         text.append(f'{_bare(name)} = "B17: possibly a secret, not read"' if secret else f'# OPEN {_bare(name)} = "why it is not migrated"')
         todo.append(f"OPEN physical column {draft.table}.{name}: unmatched; use it, or retire it with the reason.")
-    return "\n".join(text) + "\n", todo, units + _UNITS["retire"] * len(left)
+    return text, todo, units + _UNITS["retire"] * len(left)
 
 
 def _write_codes(

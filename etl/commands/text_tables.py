@@ -31,5 +31,5 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> Table:
 
 def standard_output() -> Console:
     """Returns a console on stdout that neither wraps nor marks up what it prints."""
-    # Sentences are not wrapped: people and grep read them. Without a terminal there is no width.
+    # Sentences are not wrapped, so that grep finds them. Without a terminal there is no width.
     return Screen(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)

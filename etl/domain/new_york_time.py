@@ -46,7 +46,7 @@ def utc(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
         )
         frame = frame.with_row_index("row").join(patch, on="row", how="left", maintain_order="left")
         frame = frame.with_columns(pl.coalesce("m", "moment").alias("moment"), pl.coalesce("c", "certain").alias("certain"))
-    there = pl.col("moment") <= _LAST  # fine print 58: behind the last day of year 9999 there is no moment
+    there = pl.col("moment") <= _LAST  # fine print 58: there is no valid time after the year 9999
     frame = frame.with_columns(pl.when(there).then(pl.col("moment")), (pl.col("certain") & there.fill_null(False)).alias("certain"))
     return frame["moment"], frame["certain"]
 

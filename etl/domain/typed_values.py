@@ -121,6 +121,11 @@ def _note_unreadable(batch: Typed, column: Column, cells: Sequence[Cell], bad: B
             batch.oddities.append(Oddity(int(row), column.name, cell, True))
 
 
+def exact_bytes(content: bytes | str) -> bytes:
+    """Returns a content's bytes; those of a text are its UTF-8."""
+    return content.encode() if isinstance(content, str) else content
+
+
 def readable(exact: bytes) -> str:
     """Returns the text of these bytes with U+FFFD for each maximal invalid part and each U+0000 (E8; fine print 26)."""
     return exact.decode("utf-8", "replace").replace("\0", "\ufffd")

@@ -26,7 +26,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from etl.explore.hits import Hits
+from etl.explore.hits import links
 from etl.explore.logins import Logins
 from etl.explore.page_text import Page, as_text
 from etl.explore.pages import NotFound, Pages
@@ -156,17 +156,26 @@ class Explorer:
         self._settings = settings
         self._engine = sa.create_engine(
             f"sqlite:///file:{quote(str(settings.index.absolute()))}?mode=ro&uri=true",
-            pool_size=8,
-            max_overflow=8,
+            pool_size=16,  # connections stay open: each has its own cache of pages
+            max_overflow=0,
             hide_parameters=True,
             connect_args={"check_same_thread": False},
         )
         self._audit = Audit(settings.audit)
         self._personal = Personal(settings.names)
+        self._counting = Lock()
+        self._counted: Page | None = None
         self._templates = Environment(
-            loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+            loader=FileSystemLoader(_HERE / "templates"),
+            auto_reload=False,
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
         )
         self._templates.filters |= {"visible": visible, "number": number, "size": size, "path": lambda part: quote(str(part), safe="")}
+        for name in self._templates.list_templates(["j2"]):
+            self._templates.get_template(name)  # compiled now: otherwise the first person waits
         self._static = {
             "explore.css": (
                 (_HERE.parent / "report/report.css").read_bytes() + (_HERE / "templates" / "explore.css").read_bytes(),
@@ -186,7 +195,7 @@ class Explorer:
             "/rule/{number}": ("rule", lambda pages, at: pages.rule(at["number"])),
             "/held/{reason}": ("held", lambda pages, at: pages.held_reason(at["reason"])),
             "/row/{portal}/{table}/{key:path}": ("row", lambda pages, at: pages.row(at["portal"], at["table"], at["key"])),
-            "/run": ("run", lambda pages, at: pages.overview()),
+            "/run": ("run", lambda pages, at: self._overview(pages)),
         }
         found = [Route(path, self._page(kind, made), methods=["GET"]) for path, (kind, made) in pages.items()]
         return [
@@ -217,6 +226,13 @@ class Explorer:
 
         return answer
 
+    def _overview(self, pages: Pages) -> Page:
+        """Returns the run's page, counted once: the index does not change while it is served."""
+        with self._counting:
+            if self._counted is None:
+                self._counted = pages.overview()
+        return self._counted
+
     async def _start(self, request: Request) -> Response:
         return await self._found(request, "search.html.j2")
 
@@ -230,7 +246,7 @@ class Explorer:
         def read() -> Response:
             with self._engine.connect() as connection:
                 found = search(connection, typed)
-                hits = Hits(connection, self._settings.mappings, self._personal).hits(found)
+                hits = links(connection, self._personal, found.hits)
             return self._answer(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN), "text/html")
 
         return await run_in_threadpool(read)

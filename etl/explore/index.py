@@ -21,7 +21,7 @@ from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 
-VERSION = "1"
+VERSION = "2"
 NAME = "index.sqlite"
 _BATCH = 5_000
 
@@ -144,13 +144,6 @@ _CONTACT_SEES = """SELECT DISTINCT c.login_id, a.account_id FROM account_contact
 _BUSINESS_OF_PROFILE = ("company_profile_id", "monitor_profile_id")
 
 
-def tables() -> dict[str, sa.Table]:
-    """Returns the index as SQLAlchemy tables, for the pages."""
-    metadata = sa.MetaData()
-    shapes = {**COPIED, "migration_holding": _HOLDING, "account_picker": _PICKER}
-    return {name: sa.Table(name, metadata, *(sa.Column(column, sa.String) for column in columns)) for name, columns in shapes.items()}
-
-
 def build(path: Path, mappings: Mappings, target: str | None, folder: RunFolder | None) -> None:
     """Creates the index at that place completely or not at all, mode 0600. `target`: the new store; None: the run's stage files."""
     beside = path.with_name(f".{path.name}.writing")
@@ -197,7 +190,7 @@ def _make_tables(index: sqlite3.Connection) -> None:
     # Prefixes: what is typed is the beginning of a word until it is a whole one.
     index.execute(
         "CREATE VIRTUAL TABLE search USING fts5(kind UNINDEXED, ref UNINDEXED, profile UNINDEXED, words,"
-        " tokenize = \"unicode61 remove_diacritics 2\", prefix = '2 3 4', detail = none, columnsize = 0)"
+        " tokenize = \"unicode61 remove_diacritics 2\", prefix = '1 2 3 4', detail = none, columnsize = 0)"
     )
 
 

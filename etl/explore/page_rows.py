@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from etl.explore.advice import said_of_held
+from etl.explore.hits import company_names, whole_number
 from etl.explore.people import Row, is_usable, login_state
 from etl.explore.personal import Personal
 from mappings.model import Mappings
@@ -40,11 +41,7 @@ class PageRows:
 
     def company_name(self, profile: object) -> str:
         """Returns the company's name from its first account or its held profile; empty where neither has one."""
-        found = self.rows(
-            "SELECT legal_name AS n FROM entity_account WHERE legacy_profile_id = :p ORDER BY legacy_entity_id LIMIT 1",
-            p=whole_number(profile),
-        ) or self.rows("SELECT name AS n FROM migration_holding WHERE legacy_table = 'company_profile' AND legacy_key = :p", p=str(profile))
-        return str(found[0]["n"]) if found and found[0]["n"] else ""
+        return company_names(self._connection, [profile]).get(str(profile), "")
 
     def copies(self, portal: str, table: str, key: str) -> list[Row]:
         """Returns the new rows of one source row: `target` table and account number."""
@@ -149,12 +146,3 @@ class PageRows:
             "meaning": reason.meaning if reason else "",
             **said_of_held(row["reason_cd"]),
         }
-
-
-def whole_number(text: object) -> int | None:
-    """Returns the number that the text states; None where it states none of 64 bits."""
-    try:
-        number = int(str(text))
-    except ValueError:
-        return None
-    return number if -(2**63) <= number < 2**63 else None

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import Any
 
 from etl.explore.advice import advice
-from etl.explore.page_rows import ACCOUNT_AND_OPENERS, LISTED, OPENED, PageRows, whole_number
+from etl.explore.hits import whole_number
+from etl.explore.page_rows import ACCOUNT_AND_OPENERS, LISTED, OPENED, PageRows
 from etl.explore.page_text import Page
 from etl.explore.people import Row, by_account, login_state, why_hidden
 

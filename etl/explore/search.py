@@ -38,12 +38,18 @@ def words_of(typed: str) -> tuple[str, ...]:
     return tuple(word for word in found if len(word) > 1) or found
 
 
+def _needed(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the words without those that begin another one: what has a word that begins with `harb` has one that begins with `ha`."""
+    once = tuple(dict.fromkeys(words))
+    return tuple(word for word in once if not any(other != word and other.startswith(word) for other in once))
+
+
 def search(connection: sa.Connection, typed: str) -> Match:
     """Returns at most SHOWN hits that have, for each word typed, a word that begins with it; companies first."""
     words = words_of(typed)
     if not words:
         return Match((), (), False)
-    asked = " ".join(f'"{word}"*' for word in words)
+    asked = " ".join(f'"{word}"*' for word in _needed(words))
     statement = sa.text("SELECT kind, ref, profile FROM search WHERE search MATCH :asked ORDER BY rowid LIMIT :most")
     rows = connection.execute(statement, {"asked": asked, "most": SHOWN + 1}).all()
     hits = tuple(Hit(str(kind), str(ref), None if profile is None else str(profile)) for kind, ref, profile in rows)

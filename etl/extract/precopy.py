@@ -40,7 +40,7 @@ class Record:
                 folder.remove(path.relative_to(folder.path).as_posix())  # a part that a kill kept from the manifest
         self._number = max((int(Path(path).stem) + 1 for path in named), default=0)
         self._whole: list[pl.DataFrame] = []
-        # The record has to be before the other steps: `clear` forgets all that come behind one.
+        # The record must precede the other steps: `clear` removes all steps after one.
         folder.steps = {layout.PRECOPY: step, **{name: other for name, other in folder.steps.items() if name != layout.PRECOPY}}
 
     def carry(self, rows: pl.DataFrame) -> None:

@@ -21,7 +21,7 @@ from etl.databases import KeyRange, SnapshotSource, Source
 from etl.errors import MigrationError, concerning
 from etl.extract.freeze_guard import fingerprints
 from etl.extract.precopied import Precopied, forget_record
-from etl.extract.table_batch import CONTENT, SideRecords, SnapshotTicket, TableBatch, read_elsewhere, rows_per_file, stretches
+from etl.extract.table_batch import CONTENT, SideRecords, SnapshotTicket, TableBatch, read_elsewhere, rows_per_file, table_batches
 from etl.objects import Objects
 from etl.objects.transfer import store_all
 from etl.runfolder import layout
@@ -82,12 +82,12 @@ def extract(
         name, total = f"{mapping.portal}.{mapping.table}", source.count(mapping.table)
         read[name] = 0
         with concerning(name):
-            for part in elsewhere[name] if name in elsewhere else stretches(source, mapping, objects, folder.path, precopied=precopied):
+            for part in elsewhere[name] if name in elsewhere else table_batches(source, mapping, objects, folder.path, precopied=precopied):
                 files += part.files
                 aside.add(part.aside)
                 read[name] += part.rows
                 tell(f"extract {name}", read[name], total)
-        if read[name] != total:  # a stretch of keys has no row whose key is NULL; a weak isolation sees what others write
+        if read[name] != total:  # a key range has no row whose key is NULL; a weak isolation level sees concurrent writes
             raise MigrationError(
                 f"{name}: the table holds {total:,} rows, but {read[name]:,} were read. Nothing was published.",
                 "Look for rows with a NULL key and for sessions that write to the table; correct that, then run the same command again.",
@@ -112,7 +112,7 @@ def _elsewhere(
     for portal, source in sources.items():
         if not isinstance(source, SnapshotSource):
             continue
-        joining = SnapshotTicket(
+        ticket = SnapshotTicket(
             portal,
             source.url,
             source.name,
@@ -126,7 +126,7 @@ def _elsewhere(
             precopied,
         )
         for mapping in mappings.of(portal):
-            tasks = [_Task(joining, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]
+            tasks = [_Task(ticket, mapping, cut, number) for number, cut in enumerate(source.cuts(mapping, rows_per_file(mapping)))]
             waiting[tasks[0].name] = {}
             if len(tasks) == 1:
                 waiting[tasks[0].name][0] = tasks[0].submit(helpers.pool)  # at once: the processes start while large tables are cut
@@ -141,7 +141,7 @@ def _elsewhere(
 class _Task:
     """A key range of a table that a worker process reads."""
 
-    joining: SnapshotTicket
+    ticket: SnapshotTicket
     mapping: TableMapping
     cut: KeyRange
     number: int
@@ -151,7 +151,7 @@ class _Task:
         return f"{self.mapping.portal}.{self.mapping.table}"
 
     def submit(self, pool: Executor) -> Future[TableBatch]:
-        return pool.submit(read_elsewhere, self.joining, self.mapping.table, self.cut, self.number)
+        return pool.submit(read_elsewhere, self.ticket, self.mapping.table, self.cut, self.number)
 
 
 def _in_order(futures: dict[int, Future[TableBatch]]) -> Iterator[TableBatch]:

@@ -1,4 +1,4 @@
-"""A stretch of an old table, its share of the extract: read, typed, written as stage files, in whichever process does it."""
+"""One batch of an old table: reads it, types it and writes stage files, in the main process or a worker."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def rows_per_file(mapping: TableMapping) -> int:
     return DOCUMENTS_PER_FILE if mapping.content_columns else ROWS_PER_FILE
 
 
-def stretches(
+def table_batches(
     source: Source, mapping: TableMapping, objects: Objects, root: Path, first: int = 0, precopied: Precopied | None = None
 ) -> Iterator[TableBatch]:
     """Yields the table's rows as written stage files, one batch each; `first`: the number of the first file."""
@@ -92,14 +92,14 @@ def stretches(
         yield TableBatch([write_table(root, layout.extracted_file(mapping.portal, mapping.table, number), table)], aside)
 
 
-def read_elsewhere(joining: SnapshotTicket, table: str, cut: KeyRange, number: int) -> TableBatch:
+def read_elsewhere(ticket: SnapshotTicket, table: str, cut: KeyRange, number: int) -> TableBatch:
     """Returns one key range of a table, read by a worker process; `number`: the number of its stage file."""
-    source, mappings, objects = _joined(joining)
+    source, mappings, objects = _joined(ticket)
     try:
-        mapping = mappings.tables[joining.portal, table]
-        parts = list(stretches(source.within(cut), mapping, objects, joining.root, number, joining.precopied))
+        mapping = mappings.tables[ticket.portal, table]
+        parts = list(table_batches(source.within(cut), mapping, objects, ticket.root, number, ticket.precopied))
     except BaseException:
-        _forget(joining)  # what broke is not used again: the next stretch would fail of that, and hide why
+        _forget(ticket)  # a broken source is not reused: the next batch would fail for that reason and hide the cause
         raise
     together = TableBatch([], SideRecords())
     for part in parts:
@@ -111,28 +111,28 @@ def read_elsewhere(joining: SnapshotTicket, table: str, cut: KeyRange, number: i
 _JOINED: dict[SnapshotTicket, tuple[SnapshotSource, Mappings, Objects]] = {}  # this process's connections to the old portals
 
 
-def _joined(joining: SnapshotTicket) -> tuple[SnapshotSource, Mappings, Objects]:
-    if joining not in _JOINED:
-        keep(joining.root, "extract", partial(close_worker_sources, joining.root))
-        mappings = read_mappings(joining.mapping_folder, joining.mapping_digest)
-        joined = join_source(joining.url, joining.name, joining.snapshot)
-        source = presented({joining.portal: joined}, joining.adapter, mappings, joining.adapter_sha256)[joining.portal]
+def _joined(ticket: SnapshotTicket) -> tuple[SnapshotSource, Mappings, Objects]:
+    if ticket not in _JOINED:
+        keep(ticket.root, "extract", partial(close_worker_sources, ticket.root))
+        mappings = read_mappings(ticket.mapping_folder, ticket.mapping_digest)
+        joined = join_source(ticket.url, ticket.name, ticket.snapshot)
+        source = presented({ticket.portal: joined}, ticket.adapter, mappings, ticket.adapter_sha256)[ticket.portal]
         assert isinstance(source, SnapshotSource)  # noqa: S101  # an adapter keeps it what it was
-        _JOINED[joining] = source, mappings, open_objects(joining.objects_uri, joining.root / layout.JOURNAL)
-    return _JOINED[joining]
+        _JOINED[ticket] = source, mappings, open_objects(ticket.objects_uri, ticket.root / layout.JOURNAL)
+    return _JOINED[ticket]
 
 
-def _forget(joining: SnapshotTicket) -> None:
-    kept = _JOINED.pop(joining, None)
+def _forget(ticket: SnapshotTicket) -> None:
+    kept = _JOINED.pop(ticket, None)
     if kept is not None:
         kept[0].close()
 
 
 def close_worker_sources(root: Path) -> None:
     """Closes this process's source connections for the run in that folder, if it has any; later steps do not need them."""
-    joined = [joining for joining in list(_JOINED) if joining.root == root]
-    for joining in joined:
-        _forget(joining)
+    joined = [ticket for ticket in list(_JOINED) if ticket.root == root]
+    for ticket in joined:
+        _forget(ticket)
     forget_record()
     if joined:
         give_memory_back()
@@ -163,7 +163,7 @@ def _put_aside(mapping: TableMapping, batch: Batch, stored: dict[str, Stored] | 
     objects.make_durable()
     for row, key in enumerate(keys if stored is not None else ()):
         content = stored.get(key) if stored else None
-        if content is None:  # a number stands where bytes belong, or nothing at all: unreadable (X2)
+        if content is None:  # a number in a column of bytes, or no value: unreadable (X2)
             batch.typed.mark[row] = HELD
         else:
             aside.content.append((mapping.portal, mapping.table, key, content.sha256, content.size))

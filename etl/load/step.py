@@ -51,7 +51,7 @@ def load(
         refuse_foreign_rows(target, mappings)
         kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
         if _logged_images(folder, published[-1]) is not None and published[-1].row() not in (kept or ()):
-            kept = None  # of an earlier publish of the same run: the last one was killed behind its commit
+            kept = None  # of an earlier publish of the same run: the last one was killed after its commit
         return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
     if known is None:  # else it holds only rows of an earlier run, or this is checked below
@@ -182,7 +182,7 @@ def rollback(
     runs = target.runs()
     published = [run for run in runs if run.state == "PUBLISHED"]
     if run_id not in {run.run_id for run in published}:
-        if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed behind its commit
+        if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed after its commit
             return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
         raise Refused(
             f"The target does not hold the rows that {run_id} published: there is nothing to roll back.", "Check --target and --run."

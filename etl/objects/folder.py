@@ -97,23 +97,23 @@ class FolderObjects:
     # -- by descriptors -------------------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _shelf(self, name: str) -> Iterator[int]:
+    def _subfolder(self, name: str) -> Iterator[int]:
         """Yields the descriptor of the folder `sha256/ab`; raises FileNotFoundError where it does not exist."""
         top = self._opened_top()
         try:
             _require_private(top, f"{self._shown}/{_TOP}")
-            shelf = os.open(name, _FOLDER, dir_fd=top)
+            subfolder = os.open(name, _FOLDER, dir_fd=top)
         except OSError as error:
             raise self._strange(f"{_TOP}/{name}", error) from None
         finally:
             os.close(top)
         try:
-            _require_private(shelf, f"{self._shown}/{_TOP}/{name}")
-            yield shelf
+            _require_private(subfolder, f"{self._shown}/{_TOP}/{name}")
+            yield subfolder
         finally:
-            os.close(shelf)
+            os.close(subfolder)
 
-    def _make_shelf(self, name: str) -> None:
+    def _make_subfolder(self, name: str) -> None:
         if name in self._folders:
             return
         with suppress(FileExistsError):
@@ -168,19 +168,19 @@ class FolderObjects:
             os.unlink(name, dir_fd=self._root)
 
     def _moved(self, written: str, sha256: str, size: int) -> Stored:
-        self._make_shelf(sha256[:2])
-        with self._shelf(sha256[:2]) as shelf:
-            os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=shelf)
+        self._make_subfolder(sha256[:2])
+        with self._subfolder(sha256[:2]) as subfolder:
+            os.rename(written, sha256, src_dir_fd=self._root, dst_dir_fd=subfolder)
             self._not_durable.add(sha256[:2])
-            if not _holds(shelf, sha256, size):
+            if not _holds(subfolder, sha256, size):
                 message = f"The object store returned bytes that differ from those written ({object_key(sha256)})."
                 raise MigrationError(message, "Check the disk, then run again.")
         return Stored(sha256, size, True)
 
     def _holds(self, sha256: str, size: int) -> bool:
         try:
-            with self._shelf(sha256[:2]) as shelf:
-                return _holds(shelf, sha256, size)
+            with self._subfolder(sha256[:2]) as subfolder:
+                return _holds(subfolder, sha256, size)
         except FileNotFoundError:
             return False
 
@@ -192,8 +192,8 @@ class FolderObjects:
             sync_whole(self._root)
             self._not_durable.clear()
         while self._not_durable:
-            with self._shelf(self._not_durable.pop()) as shelf:
-                os.fsync(shelf)
+            with self._subfolder(self._not_durable.pop()) as subfolder:
+                os.fsync(subfolder)
 
     def stop(self) -> None:
         return  # a group takes only a moment
@@ -207,8 +207,8 @@ class FolderObjects:
             finally:
                 os.close(top)
             for name in shelves:  # earlier versions wrote temporary files beside the object
-                with suppress(FileNotFoundError), self._shelf(name) as shelf:
-                    _clean(shelf)
+                with suppress(FileNotFoundError), self._subfolder(name) as subfolder:
+                    _clean(subfolder)
 
     def size(self, sha256: str) -> int | None:
         return self.sizes([sha256])[0]
@@ -216,10 +216,10 @@ class FolderObjects:
     def sizes(self, digests: Sequence[str]) -> list[int | None]:
         found: dict[str, int] = {}
         for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
-            with suppress(OSError), self._shelf(name) as shelf:
+            with suppress(OSError), self._subfolder(name) as subfolder:
                 for sha256 in together:
                     with suppress(OSError):
-                        about = os.stat(sha256, dir_fd=shelf, follow_symlinks=False)
+                        about = os.stat(sha256, dir_fd=subfolder, follow_symlinks=False)
                         if stat.S_ISREG(about.st_mode):
                             found[sha256] = about.st_size
         return [found.get(sha256) for sha256 in digests]
@@ -230,10 +230,10 @@ class FolderObjects:
     def remove_all(self, digests: Sequence[str]) -> int:
         gone = 0
         for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
-            with suppress(FileNotFoundError), self._shelf(name) as shelf:
+            with suppress(FileNotFoundError), self._subfolder(name) as subfolder:
                 for sha256 in together:
                     with suppress(FileNotFoundError):
-                        os.unlink(sha256, dir_fd=shelf)
+                        os.unlink(sha256, dir_fd=subfolder)
                         gone += 1
             with suppress(OSError):  # it still has other objects
                 top = self._opened_top()
@@ -248,8 +248,8 @@ class FolderObjects:
 
     def copy(self, sha256: str, path: Path) -> None:
         """Writes a separate file, mode 0600: changes of it do not reach the store. Blocks are shared where the file system can."""
-        with self._shelf(sha256[:2]) as shelf:
-            source = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
+        with self._subfolder(sha256[:2]) as subfolder:
+            source = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=subfolder)
         try:
             new = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
@@ -341,11 +341,11 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def _holds(shelf: int, sha256: str, size: int) -> bool:
+def _holds(subfolder: int, sha256: str, size: int) -> bool:
     """Returns whether a regular file of this user, not writable by others, has these bytes; reads it again."""
     try:
         # Non-blocking: a FIFO in an object's place must not block the run.
-        descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=shelf)
+        descriptor = os.open(sha256, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=subfolder)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):  # missing, a link, a socket: not an object
             return False

@@ -20,6 +20,7 @@ from etl.extract.source_contract import refuse_problems
 from etl.objects.share import Share
 from etl.options import Options
 from etl.present import presented
+from etl.present.foreign_values import foreign_values
 from etl.present.physical import physical_whole
 from etl.present.problem import AdapterWrong
 from etl.present.questions import asked
@@ -48,6 +49,9 @@ class Plan:
     presented: dict[str, dict[str, int]] = field(default_factory=dict)  # by portal, the adapter's counts
     grants: list[str] = field(default_factory=list)  # SQL for the reading role on the physical tables of PostgreSQL
     will_be_held: list[dict[str, Any]] = field(default_factory=list)  # portal, table, column, rows: values that do not fit
+    foreign_values: list[str] = field(
+        default_factory=list
+    )  # without an adapter: columns with other words, with the line that would present them
     unlisted_codes: list[str] = field(default_factory=list)  # code lines of the adapter whose contract word is in no catalogue (A12)
     conditions: dict[Portal, SourceConditions] = field(
         default_factory=dict
@@ -131,13 +135,14 @@ def refuse_few_connections(options: Options, rows: int | None = None) -> None:
 def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | None, whole: bool = False) -> Plan:
     """Returns the plan; raises MigrationError where sources and mappings do not match. Counts documents of the file share only where it is given.
 
-    `whole`: converts all rows behind an adapter once, to count the values that will not fit.
+    `whole`: reads all rows once, to count the values that will not fit.
     """
     known = refuse_hidden(sources, mappings)
     refuse_problems(sources, mappings)
     answers = {portal: asked(source, whole) for portal, source in sources.items()}
     if found := [problem for answer in answers.values() for problem in answer.problems]:
         raise AdapterWrong(found)
+    foreign = {p: foreign_values(s, p, mappings) for p, s in sources.items() if whole and not isinstance(s, PresentedSource)}
     chosen = [mapping for portal in sources for mapping in mappings.of(portal)]
     rows = {f"{m.portal}.{m.table}": sources[m.portal].count(m.table) for m in chosen}
     columns = sum(len(mapping.shape.columns) for mapping in chosen)
@@ -172,9 +177,10 @@ def plan(sources: Mapping[Portal, Source], mappings: Mappings, share: Share | No
         ],
         [
             {"portal": portal, "table": table, "column": column, "rows": count}
-            for portal, answer in answers.items()
-            for table, column, count in answer.will_be_held
+            for portal in sources
+            for table, column, count in (*answers[portal].will_be_held, *(foreign[portal].held if portal in foreign else ()))
         ],
+        [sentence for of in foreign.values() for sentence in of.sentences],
         [sentence for answer in answers.values() for sentence in answer.unlisted],
         known,
     )

@@ -134,7 +134,7 @@ def _do_truthfully(context: RunContext, step: str) -> bool:
 
 def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
     """Writes a short report with the error, for CI, where the folder is still writable."""
-    from etl.report import write_early
+    from etl.report.write import write_early
 
     if step != "report" and "load" not in context.folder.steps:  # the report of a published run stays
         with suppress(OSError, MigrationError):

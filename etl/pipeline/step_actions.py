@@ -272,7 +272,7 @@ def _reconcile(context: RunContext) -> Step:
 
 
 def _report(context: RunContext) -> Step:
-    from etl.report import write_report
+    from etl.report.write import write_report
 
     files = write_report(context.folder, context.mappings)
     return Step("", files, {"sentence": f"written to {context.folder.path / layout.REPORT}"})

@@ -63,6 +63,8 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
             folder.clear("extract" if gone else "load")  # a new start stores the objects again
             folder.record("rollback", "rolled back", roles(options), taken)
             report_anew(folder, mappings, roles(options))
+            for described in (layout.READINESS, layout.INDEX):  # what they say of the new store is over; the explorer's audit log stays
+                folder.remove(described)
             del folder.steps["report"]  # it reports the end of the run; the next run writes a report
             folder.save()
             return taken
@@ -72,7 +74,7 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
 
 def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
     """Writes the report of the rolled-back run again; removes the report of a purged run, whose rows are gone."""
-    from etl.report import write_report
+    from etl.report.write import write_report
 
     folder.remove(layout.REPORT)
     folder.steps.pop("report", None)

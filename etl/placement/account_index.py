@@ -90,7 +90,7 @@ def join_indexes(parts: list[AccountIndex]) -> AccountIndex:
         return parts[0]
     keys = np.concatenate([part.keys for part in parts])
     held = np.concatenate([part.held for part in parts])
-    if bool((keys[1:] > keys[:-1]).all()):  # one stretch of keys after the other, as the stage files are cut: nothing to sort
+    if bool((keys[1:] > keys[:-1]).all()):  # stage files in key order: nothing to sort
         copies = np.concatenate(([0], np.cumsum([len(part.accounts) for part in parts])))
         start = np.concatenate([part.start[:-1] + copies[i] for i, part in enumerate(parts)] + [copies[-1:]])
         return AccountIndex(keys, held, start, np.concatenate([part.accounts for part in parts]))

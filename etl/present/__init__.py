@@ -12,6 +12,8 @@ from mappings.limits import adapter_files, refuse_other_adapter
 
 if TYPE_CHECKING:
     from etl.databases import Source
+    from etl.databases.files.source import FolderSource
+    from etl.present.bind import Bound
     from etl.present.model import Adapter
     from etl.present.problem import Problem
     from mappings.model import Mappings, Portal
@@ -69,28 +71,50 @@ def with_adapter(
     """Returns the portals as an adapter presents them that was read already; `problems`: errors of its files, raised with all others."""
     from etl.databases import SnapshotSource
     from etl.databases.files.source import FolderSource
+    from etl.databases.files.wrong import FileProblem, FilesWrong
     from etl.present.bind import Binder
     from etl.present.catalog import catalog_of
-    from etl.present.problem import AdapterWrong
+    from etl.present.problem import AdapterWrong, Problem
     from etl.present.source import PresentedShared, PresentedSource
 
     wrong = list(problems)
+    of_files: list[FileProblem] = []
     found: dict[Portal, Source] = {}
     for portal, source in sources.items():
         if isinstance(source, FolderSource):  # before the first read
             source.delimiter, source.encoding = read.portals[portal].delimiter, read.portals[portal].encoding
-        if read.portals[portal].says_nothing and source.shapes() == _contract(portal, mappings):
-            found[portal] = source  # without lines for this portal it is read as without an adapter
+        try:
+            if read.portals[portal].says_nothing and source.shapes() == _contract(portal, mappings):
+                found[portal] = source  # without lines for this portal it is read as without an adapter
+                continue
+            catalog = catalog_of(source, _schemas(read.portals[portal].tables.values()))
+        except FilesWrong as error:
+            of_files += error.problems
             continue
-        catalog = catalog_of(source, _schemas(read.portals[portal].tables.values()))
         binder = Binder(read, portal, mappings, catalog)
         bound = binder.bind()
         wrong += binder.problems
+        if binder.problems and isinstance(source, FolderSource):
+            wrong += _of_delimiters(source, bound, read.portals[portal].folder)
         kind = PresentedShared if isinstance(source, SnapshotSource) else PresentedSource
         found[portal] = kind(source, read, bound, catalog, portal, mappings)
+    if of_files and not wrong:
+        raise FilesWrong(of_files)
     if wrong:
-        raise AdapterWrong(wrong + _of_the_rows(found))
+        raise AdapterWrong([*wrong, *(Problem(p.file, p.location, p.found, p.expected, rank=0) for p in of_files), *_of_the_rows(found)])
     return found
+
+
+def _of_delimiters(source: FolderSource, bound: Bound, folder: str) -> list[Problem]:
+    """Returns the problem of a delimiter with which files that the adapter reads have one column, whose name contains a usual delimiter."""
+    from etl.present.problem import Problem, printable
+
+    read = {table: found for table, found in source.other_delimiters().items() if table in bound.read}
+    if not read:
+        return []
+    table, (column, mark) = next(iter(read.items()))
+    found = f"{source.delimiter!r}, with which {printable(table)} has one column, {printable(column)!r}"
+    return [Problem(f"{folder}/source.toml", "csv.delimiter", found, f"the delimiter of the files, perhaps {mark!r}", rank=0)]
 
 
 def _of_the_rows(sources: Mapping[Portal, Source]) -> list[Problem]:

@@ -15,7 +15,7 @@ def assigned(gains: Sequence[Sequence[float]]) -> dict[int, int]:
         return {}
     turned = len(gains) > len(gains[0])
     wide = list(zip(*gains, strict=True)) if turned else gains
-    # Not to assign costs 0: what brings less than that need not be told apart.
+    # No assignment costs 0, so values below 0 need not be distinguished.
     pairs = _cheapest([[-max(gain, 0.0) for gain in row] for row in wide])
     found = {(column if turned else row): (row if turned else column) for row, column in enumerate(pairs)}
     return {row: column for row, column in found.items() if gains[row][column] > 0}
@@ -25,7 +25,7 @@ def _cheapest(costs: Sequence[Sequence[float]]) -> list[int]:
     """Returns the column of each row at the least sum of costs; there are at least as many columns as rows."""
     height, width = len(costs), len(costs[0])
     row_price, column_price = [0.0] * (height + 1), [0.0] * (width + 1)
-    owner = [0] * (width + 1)  # by column, from 1: the row that has it; 0 is nobody
+    owner = [0] * (width + 1)  # by column, from 1: its row; 0: none
     for row in range(1, height + 1):
         owner[0], column = row, 0
         least, came_from, seen = [inf] * (width + 1), [0] * (width + 1), [False] * (width + 1)

@@ -9,7 +9,7 @@ from typing import Any
 from etl.present.catalog import Catalog, Relation
 from etl.present.fitting import misfits
 from etl.present.model import Adapter, Form, From, PortalFiles
-from etl.present.problem import Problem, nearest, nearest_name, printable
+from etl.present.problem import Problem, nearest, nearest_name, printable, toml_key, toml_text
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column
 
@@ -104,7 +104,7 @@ class Binder:
     def bind(self) -> Bound:
         """Returns the bound portal; check `problems` before using it."""
         for mapping in self.mappings.of(self.portal):
-            if mapping.table in self.files.absent:
+            if mapping.table in self.files.absent and mapping.table not in self.files.tables:
                 self.bound.tables[mapping.table] = BoundTable(mapping, ())
                 continue
             if mapping.table in self.files.unreadable:
@@ -141,7 +141,7 @@ class Binder:
         name = self._found(block.table, relations)
         if name is None:
             near = nearest_name(block.table, (other for other in relations if other not in self.adapter.portals[self.portal].ignored))
-            line = f'{file}: [[from]] table = "{printable(near) if near else "..."}"'
+            line = f"{file}: [[from]] table = {toml_text(near or '...')}"
             if given:
                 self._wrong(
                     file,
@@ -269,8 +269,7 @@ class Binder:
             actual = self._found(column.name, relation.columns)
             if actual is None:
                 near = nearest(column.name, relation.columns)
-                unused = near.removeprefix(" (nearest: ").removesuffix(")") or "..."
-                line = f'{file}: [from.columns] {column.name} = "{unused}"'
+                line = f"{file}: [from.columns] {column.name} = {toml_text(nearest_name(column.name, relation.columns) or '...')}"
                 self._wrong(file, dotted, f"no column for it in {printable(relation.name)}", f"a physical column{near}, or a form", line)
                 return None
             form, refs = Form("plain", (actual,)), (Ref(actual),)
@@ -332,11 +331,11 @@ class Binder:
                 break  # the tables of an unreadable file are unknown; the file was reported
             if name not in self.bound.read and name not in ignored and not relation.view:
                 free = [t for t in tables if not self.bound.tables[t].blocks and t not in self.files.absent]
-                near = nearest(name, free).removeprefix(" (nearest: ").removesuffix(")")
+                near = nearest_name(name, free)
                 line = (
-                    f'{self.files.folder}/{near}.toml: [[from]] table = "{printable(name)}"'
+                    f"{self.files.folder}/{near}.toml: [[from]] table = {toml_text(name)}"
                     if near
-                    else f'[ignored] {printable(name)} = "why"'
+                    else f'[ignored] {toml_key(name)} = "why"'
                 )
                 self._wrong(
                     self._source,
@@ -352,9 +351,8 @@ class Binder:
             readers += [(b.file, f"{alias}.") for b in blocks for alias, look in b.lookups.items() if look.relation.name == name]
             file, alias = readers[0] if readers else (self._source, "")
             for column in relation.columns:
-                if column not in used and column not in retired:
-                    called = f'"{alias}{printable(column)}"' if alias else printable(column)
-                    line = f'{file}: [from.retired] {called} = "why"'
+                if column not in used and column not in retired and not self.files.unreadable:
+                    line = f'{file}: [from.retired] {toml_key(f"{alias}{column}")} = "why"'
                     self._wrong(
                         file,
                         f"retired.{alias}{column}",

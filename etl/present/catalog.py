@@ -40,7 +40,9 @@ def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
     from etl.databases.files.source import FolderSource
     from etl.databases.sqlite.source import SqliteSource
 
-    if isinstance(source, FolderSource | SqliteSource):
+    if isinstance(source, FolderSource):
+        return Catalog({name: Relation(name, _upper(columns)) for name, columns in source.shapes().items()})
+    if isinstance(source, SqliteSource):
         return Catalog(_sqlite(source))
     try:
         from etl.databases.postgresql.source import PostgresSource
@@ -85,7 +87,8 @@ def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
     from etl.databases.postgresql.source import PostgresSource
 
     assert isinstance(source, PostgresSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
-    wanted = sorted(schemas)
+    # A name may have a point of its own: what stands before it then is not a schema.
+    wanted = sorted(name for (name,) in source.query("SELECT nspname::text FROM pg_namespace") if name in schemas)
     found: dict[str, Relation] = {}
     for schema, table, column, kind, modifier, view in source.query(_COLUMNS, wanted, wanted, source.schema):
         word = WORDS.get(kind, str(kind).upper())
@@ -93,7 +96,7 @@ def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
             word += f"({modifier - 4})"
         if word == "NUMERIC" and modifier > 4:
             word += f"({(modifier - 4) >> 16},{(modifier - 4) & 0x7FF})"
-        name = f"{schema}.{table}" if schemas else table
+        name = f"{schema}.{table}" if wanted else table
         relation = found.setdefault(name, Relation(name, {}, bool(view), schema))
         relation.columns[column] = word
     return found

@@ -38,7 +38,7 @@ _GIVES: dict[str, Family] = {
 }
 
 
-def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) -> Iterator[tuple[str, str, str]]:
+def misfits(column: Column, form: Form, columns_read: Sequence[tuple[Relation, str]]) -> Iterator[tuple[str, str, str]]:
     """Yields (place within the form, found, expected) where the form cannot give the contract's type, or cannot read a physical column's kind."""
     if form.kind == "absent":
         if column.not_null:
@@ -57,14 +57,18 @@ def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) 
         )
         return
     allowed = AS_IT_IS[column.family] if form.kind == "plain" else _READS.get(form.kind, _HAVE_TEXT)
-    for relation, actual in places:
+    for relation, actual in columns_read:
         kind = relation.kind(actual)
         if form.kind == "text" and kind != "bytes":
             continue  # every kind can be read as text
         if kind not in allowed:
             declared = relation.columns[actual] or "no type"
             what = f"{printable(relation.name)}.{printable(actual)} {printable(declared)}"
-            others = [name for name, family in _GIVES.items() if family == column.family and kind in _READS.get(name, _HAVE_TEXT)]
+            others = [
+                name
+                for name, family in _GIVES.items()
+                if family == column.family and (kind in _READS.get(name, _HAVE_TEXT) or (name == "text" and kind != "bytes"))
+            ]
             hint = (
                 f"for {column.sql_type} one of the forms {', '.join(others)}"
                 if others

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zoneinfo
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
 from etl.present.model import Form, FormKind
@@ -151,8 +152,10 @@ def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
                     known = zoneinfo.available_timezones()
                     wrong("zone", repr(value["zone"]), f"the name of an IANA time zone{nearest(value['zone'], known)}")
         case "part":
-            if not value["split"] or value["take"] < 1:
-                wrong("take" if value["split"] else "split", "nothing to take", "a text to split at, and a place from 1")
+            if not value["split"]:
+                wrong("split", "an empty text", "a text to split at")
+            if value["take"] < 1:
+                wrong("take", str(value["take"]), "a place from 1")
         case "path":
             if "slash" in value and not value["slash"]:
                 wrong("slash", "an empty text", "the separator that replaces /")
@@ -173,6 +176,6 @@ def kind_word(value: object) -> str:
         return f"the text {printable(value)!r}" if value else "an empty text"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return {int: "an integer", float: "a number with a fraction", list: "a list", dict: "a TOML table"}.get(
+    return {int: "an integer", Decimal: "a number with a fraction", list: "a list", dict: "a TOML table"}.get(
         type(value), type(value).__name__
     )

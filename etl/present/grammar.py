@@ -15,9 +15,10 @@ from etl.present.problem import AdapterWrong, Problem, nearest, nearest_name, pr
 from mappings.limits import wrong_limits
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS
-from mappings.toml_text import loads
+from mappings.toml_text import NotToml, read_toml
 
 LIMITS, CODES = "limits.toml", "codes"
+DRAFTED = ("scan.json", "worklist.md")  # what `scaffold` writes beside its draft; they present nothing
 _SOURCE_WORDS = ("null", "case", "ignored", "absent", "csv")
 _UNREAD = {"*": "="}  # an unreadable code list: its words are not reported as well
 _BLOCK_WORDS = ("table", "where", "rest", "lookup", "columns", "retired")
@@ -99,6 +100,8 @@ class _Reader:
     def _is_known(self, name: str) -> bool:
         folder, _, file = name.rpartition("/")
         by_folder = {folder: portal for portal, folder in FOLDERS.items()}
+        if name in DRAFTED:
+            return False
         if name == LIMITS or (folder == CODES and file.endswith(".csv") and file != ".csv"):
             return True
         if folder in by_folder and file.endswith(".toml"):
@@ -125,11 +128,11 @@ class _Reader:
             self._wrong(name, "line 1", "a byte order mark", "UTF-8 without one", rank=0)
             content = content[3:]
         try:
-            return loads(content.decode())
-        except UnicodeDecodeError as error:
-            self._wrong(name, f"byte {error.start + 1}", "bytes that are not UTF-8", "TOML in UTF-8", rank=0)
-        except (ValueError, RecursionError) as error:  # not TOML, a number with thousands of digits, lists nested too deeply
-            self._wrong(name, "", f"text that is not valid TOML: {error}", "TOML", rank=0)
+            return read_toml(content)[0]
+        except NotToml as error:
+            location = f"line {error.line}" if error.line else ""
+            said = error.problem.removeprefix("is not TOML: ")
+            self._wrong(name, location, f"text that is not valid TOML: {said}", "TOML in UTF-8", rank=0)
         self._unreadable.add(name)
         return {}
 
@@ -139,8 +142,8 @@ class _Reader:
             stem = name.removeprefix(f"{folder}/").removesuffix(".toml")
             if name.startswith(f"{folder}/") and stem != "source":
                 words = self._toml(name, content)
-                if name not in self._unreadable:
-                    tables[stem] = self._table(portal, stem, name, words)
+                if name not in self._unreadable and (read := self._table(portal, stem, name, words)).blocks:
+                    tables[stem] = read
         name = f"{folder}/source.toml"
         words = self._toml(name, contents[name]) if name in contents else {}
         self._unknown(name, "", words, _SOURCE_WORDS)
@@ -157,12 +160,12 @@ class _Reader:
             if table in tables:
                 self._wrong(name, f"absent.{table}", f"the file {folder}/{table}.toml as well", "one of the two")
         delimiter, encoding = csv_words.get("delimiter", ","), csv_words.get("encoding", "utf-8")
-        if not isinstance(delimiter, str) or len(delimiter.encode()) != 1 or delimiter in '"\r\n':
+        if not isinstance(delimiter, str) or len(delimiter.encode()) != 1 or delimiter in '"\r\n\0':
             self._wrong(name, "csv.delimiter", repr(delimiter), "one character")
             delimiter = ","
         try:
             "".encode(encoding)
-        except (LookupError, TypeError):
+        except (LookupError, TypeError, ValueError):  # ValueError: a name with U+0000, the encoding "undefined"
             self._wrong(name, "csv.encoding", repr(encoding), "the name of an encoding, such as utf-8 or cp1252")
             encoding = "utf-8"
         null = frozenset(self._texts(name, "null", words.get("null", [])))
@@ -203,7 +206,7 @@ class _Reader:
         self._unknown(file, "", words, ("from",))
         blocks = words.get("from", [])
         if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
-            self._wrong(file, "from", kind_word(blocks) if blocks else "nothing", "at least one [[from]] block")
+            self._wrong(file, "from", kind_word(blocks) if "from" in words else "nothing", "at least one [[from]] block")
             self._unreadable.add(file)
             return TableFile(table, file, ())
         return TableFile(table, file, tuple(self._block(portal, table, file, f"from[{n}]", block) for n, block in enumerate(blocks)))
@@ -223,12 +226,13 @@ class _Reader:
             self._wrong(file, f"{location}.rest", kind_word(rest), "the reason why the other rows are not read, a text")
             rest = ""
         lookups, broken_lookups = {}, {}
-        for alias, value in self._words(file, f"{location}.lookup", words).items():
+        listed_lookups = self._words(file, f"{location}.lookup", words)
+        for alias, value in listed_lookups.items():
             table_there = value.get("table") if isinstance(value, dict) else None
             broken_lookups[alias] = table_there if isinstance(table_there, str) else ""
-            if not isinstance(value, dict) or set(value) != {"table", "key", "by"} or not all(isinstance(v, str) for v in value.values()):
-                self._wrong(file, f"{location}.lookup.{alias}", kind_word(value), "{ table = ..., key = ..., by = ... }")
-            elif "." in value["by"]:
+            if not self._is_lookup(file, f"{location}.lookup.{alias}", value):
+                continue
+            if value["by"].partition(".")[0] in listed_lookups and "." in value["by"]:
                 self._wrong(
                     file,
                     f"{location}.lookup.{alias}.by",
@@ -261,6 +265,20 @@ class _Reader:
                 broken[column] = names_in(value)
         retired = self._reasons(file, f"{location}.retired", words)
         return From(name, where, rest, lookups, columns, retired, broken, broken_lookups)
+
+    def _is_lookup(self, file: str, location: str, value: Any) -> bool:
+        """Returns whether the value is a look-up; reports why not."""
+        words = ("table", "key", "by")
+        if not isinstance(value, dict) or (wrong := set(words) - set(value)):
+            found = f"no word {', '.join(word for word in words if word in wrong)}" if isinstance(value, dict) else kind_word(value)
+            self._wrong(file, location, found, "{ table = ..., key = ..., by = ... }")
+            return False
+        self._unknown(file, location, value, words)
+        names = [word for word in words if not isinstance(value[word], str) or not value[word]]
+        for word in names:
+            what = "a physical table" if word == "table" else "a physical column"
+            self._wrong(file, f"{location}.{word}", kind_word(value[word]), f"the name of {what}")
+        return not names and set(value) == set(words)
 
     def _condition(self, file: str, location: str, value: Any) -> Any:
         if value in ("null", "not null"):
@@ -314,7 +332,7 @@ class _Reader:
                                 self._wrong(
                                     table.file, location, repr(printable(form.by)), f"a file codes/NAME.csv{nearest(form.by, codes)}"
                                 )
-        for name in codes:
+        for name in codes if not self._unreadable else ():  # an unreadable file may name the others
             if name not in used:
                 self._wrong(
                     f"{CODES}/{name}.csv", "", "a code list that no column uses", f"a code list that a `by` names{nearest(name, used)}"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from etl.present.problem import toml_text
 from mappings.model import Mappings, Portal
 from mappings.read import FOLDERS
 from mappings.schema import FAMILY_BY_TYPE
@@ -23,7 +24,7 @@ def mending_lines(there: Mapping[str, Mapping[str, str]], portal: Portal, mappin
             scores = {name: _table_likeness(mapping.table, set(known), name, set(columns)) for name, columns in strange.items()}
             best = max(scores, key=lambda name: scores[name], default="")
             if best:
-                lines.append(f'{folder}/{mapping.table}.toml: [[from]] table = "{best}"')
+                lines.append(f"{folder}/{mapping.table}.toml: [[from]] table = {toml_text(best)}")
                 lines += _column_lines(f"{folder}/{mapping.table}.toml", {n: c.sql_type for n, c in known.items()}, strange.pop(best))
         else:
             lines += _column_lines(f"{folder}/{mapping.table}.toml", {n: c.sql_type for n, c in known.items()}, there[mapping.table])
@@ -38,7 +39,7 @@ def _column_lines(file: str, known: Mapping[str, str], there: Mapping[str, str])
             continue
         best = max(free, key=lambda name: (_family(free[name]) == _family(declared), likeness(column, name)))
         free.pop(best)
-        lines.append(f'{file}: [[from]] [from.columns] {column} = "{best}"')
+        lines.append(f"{file}: [[from]] [from.columns] {column} = {toml_text(best)}")
     return lines
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from etl.errors import MigrationError
 from etl.system.visible import listed
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_ESCAPED = {'"': '\\"', "\\": "\\\\"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,20 @@ def nearest_name(name: str, names: Iterable[str]) -> str:
     by_fold = {other.casefold(): other for other in names}
     found = difflib.get_close_matches(name.casefold(), by_fold, 1, 0.6)
     return by_fold[found[0]] if found else ""
+
+
+def toml_key(name: str) -> str:
+    """Returns a name as a key of a TOML line, complete, in quotes where it needs them."""
+    return name if _BARE.fullmatch(name) else toml_text(name)
+
+
+def toml_text(name: str) -> str:
+    """Returns a name as a TOML text, complete: what is not printable becomes TOML's own escapes."""
+    return '"' + "".join(_ESCAPED.get(c) or (c if c.isprintable() else _escape(ord(c))) for c in name) + '"'
+
+
+def _escape(number: int) -> str:
+    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
 
 
 def printable(name: str) -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import polars as pl
 
 from etl.databases import Source
 from etl.domain.masking import masked
 from etl.present.bind import BoundBlock, BoundCell, BoundTable
+from etl.present.foreign_values import unfit
+from etl.present.model import Form
 from etl.present.problem import Problem, nearest, printable
 from etl.present.source import PresentedSource
 
@@ -66,6 +69,7 @@ def asked(source: Source, whole: bool) -> Answers:
             )
         )
     _ask_rests(source, answers)
+    _ask_doubles(source, answers)
     return answers
 
 
@@ -123,12 +127,7 @@ def _ask_block(
     without = frozenset(cell.column.name for cell in block.cells if cell.column.family == "binary")
     for batch in source.batches(block, tuple(cell for cell in block.cells if cell.column.name not in without), _ROWS):
         typed = source.presented(table, block, batch, without)
-        held.update(Counter(odd.column for odd in typed.oddities if odd.unreadable))
-        for declared in table.mapping.shape.columns:
-            series = typed.columns.get(declared.name)
-            if series is not None and (declared.name in table.mapping.never_null or declared.name in table.mapping.key):
-                unreadable = sum(odd.unreadable for odd in typed.oddities if odd.column == declared.name)
-                held[declared.name] += series.null_count() - unreadable
+        held += unfit(table.mapping, typed)
     answers.will_be_held += [(name, column, count) for column, count in sorted(held.items()) if count]
 
 
@@ -148,6 +147,38 @@ def _ask_rests(source: PresentedSource, answers: Answers) -> None:
             answers.problems.append(
                 Problem(readers[0].file, f"{readers[0].location}.rest", found, "why they are not migrated", '[[from]] rest = "why"', 2)
             )
+
+
+def _ask_doubles(source: PresentedSource, answers: Answers) -> None:
+    """Reports physical rows that two blocks of one file present under one key: each would be a contract row twice."""
+    for table in source.bound.tables.values():
+        for one, other in combinations(filter(_sound, table.blocks), 2):
+            keys = [_key(block, table) for block in (one, other)]
+            if one.relation.name != other.relation.name or keys[0] != keys[1]:
+                continue
+            columns = tuple(dict.fromkeys((*one.where, *other.where))) or tuple(one.relation.columns)[:1]
+            both = sum(
+                int(counts.filter(source.kept(one, batch) & source.kept(other, batch)).sum())
+                for batch, counts in source.combinations(one.relation, columns, _ROWS)
+            )
+            if both:
+                found = f"{both:,} rows of {printable(one.relation.name)} that {one.location} presents too, under the same key"
+                expected = "conditions that select other rows, or another key (`number` with a `mark`)"
+                answers.problems.append(Problem(other.file, f"{other.location}.where", found, expected, rank=2))
+
+
+def _key(block: BoundBlock, table: BoundTable) -> list[tuple[Form, tuple[tuple[str, str, str], ...]]]:
+    """Returns the forms of the key's columns with what they read."""
+    return [
+        (
+            replace(cell.form, columns=()),
+            tuple(
+                (ref.column, *((look.relation.name, look.by) if (look := block.lookups.get(ref.alias)) else ("", ""))) for ref in cell.refs
+            ),
+        )
+        for cell in block.cells
+        if cell.column.name in table.mapping.key
+    ]
 
 
 def _left_out(source: PresentedSource, readers: Iterable[BoundBlock]) -> int:

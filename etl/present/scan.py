@@ -54,7 +54,7 @@ _TELLING = {
 }
 _NO_KEY = 0.1  # the share of a column's cells that may be NULL in a key: a table has lines that are not rows of the contract
 _MOST = 0.8  # of the texts of a column that have such a form
-_REFERENCES = 12  # that are told of a column
+_REFERENCES = 12  # that are reported of a column
 _PIVOT = 1950  # the draft's proposal; a person has to verify it
 
 

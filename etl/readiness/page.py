@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from etl.report.html import HERE, ROWS_SHOWN, environment, some
+from etl.report.html import ROWS_SHOWN, some
+from etl.report.templates import HERE, environment
 from mappings.readiness import WEIGHTS, PointKind
 
 _TONE = {"critical": "bad", "attention": "warn", "info": "good"}

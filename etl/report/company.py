@@ -18,6 +18,7 @@ from etl.errors import MigrationError
 from etl.report.company_books import Books, read_books
 from etl.report.company_letter import LetterHead, as_letter_html, as_letter_markdown
 from etl.report.company_todo import todo
+from etl.system.prefetch import prefetch
 from etl.system.private_folder import PrivateFolder
 from mappings.letters import LetterTexts, language_for, read_letters
 from mappings.model import Mappings
@@ -63,13 +64,18 @@ def write_companies(
     texts, output = read_letters(known.home), PrivateFolder(folder, "--folder")
     pages = companies(target_url, known) if profile is None else iter([company(target_url, source_url, profile, known)])
     written, index = [], {}
-    for page in pages:
-        language = language_for(texts, (page["address"] or {}).get("country_cd"))
-        mine = (head or LetterHead()).of(page)
-        for name, content in as_files(page, language, mine).items():
+
+    def finished() -> Iterator[tuple[str, dict[str, str], dict[str, bytes]]]:
+        for page in pages:
+            language = language_for(texts, (page["address"] or {}).get("country_cd"))
+            mine = (head or LetterHead()).of(page)
+            yield str(page["profile"]["id"]), {"date": mine.date, "language": language.language}, as_files(page, language, mine)
+
+    for number, entry, files in prefetch(finished()):  # creating the files takes as long as making the letters
+        for name, content in files.items():
             output.write(name, content)
             written.append(output.path / name)
-        index[str(page["profile"]["id"])] = {"date": mine.date, "language": language.language}
+        index[number] = entry
     output.write("letters.json", (json.dumps({"version": VERSION, "letters": index}, indent=1, sort_keys=True) + "\n").encode())
     return written
 

@@ -12,8 +12,8 @@ from typing import Any
 from markupsafe import Markup
 
 from etl.errors import MigrationError
-from etl.report.html import environment
-from etl.report.markdown import table
+from etl.report.markdown_table import table
+from etl.report.templates import environment
 from etl.report.text import code, escaped, number
 from mappings.letters import LetterTexts
 
@@ -207,6 +207,7 @@ def as_letter_html(page: Page, texts: LetterTexts, head: LetterHead) -> str:
         .render(
             page=page,
             word=texts.word,
+            words=texts.plain,
             language=texts.language,
             title=title(page),
             opening=opening(page, texts),

@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from etl.report.html import HERE, environment, some
+from etl.report.html import some
+from etl.report.templates import HERE, environment
 
 
 def as_comparison_page(runs: Sequence[dict[str, Any]], numbers: pl.DataFrame, keys: pl.DataFrame, goals: Sequence[dict[str, Any]]) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from etl.report.controls import SECTIONS, controls, shown_and_link
@@ -20,11 +17,11 @@ from etl.report.lists import Lists
 from etl.report.markdown import approval_sentence, guard_sentences, totals
 from etl.report.recheck import queries
 from etl.report.set_aside import published
-from etl.report.text import capital, changed_tables, changes_sentence, number, plural, seconds, size, visible
+from etl.report.templates import HERE, environment
+from etl.report.text import changed_tables, changes_sentence, number, plural
 from mappings.model import Mappings
 from mappings.personal import NONE, read_personal
 
-HERE = Path(__file__).parent
 ROWS_SHOWN = 1000  # of each list; the CSV beside the page has them all
 TONE = {
     "published_and_equal": "good",
@@ -57,14 +54,6 @@ FILES = (
 )
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _MADE_OF = {"migration_holding": "rows held", "migration_exception": "rows flagged"}
-
-
-@lru_cache
-def environment() -> Environment:
-    """Returns the template environment of this package: every value is escaped, a missing one is an error."""
-    made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    made.filters |= {"visible": visible, "number": number, "seconds": seconds, "size": size, "capital": capital}
-    return made
 
 
 def as_html(report: dict[str, Any], found: Lists, mappings: Mappings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import polars as pl
@@ -10,6 +9,7 @@ import polars as pl
 from etl.report.controls import controls, shown_and_link
 from etl.report.goals import headline
 from etl.report.lists import Lists
+from etl.report.markdown_table import table
 from etl.report.recheck import queries
 from etl.report.text import changed_tables, changes_sentence, code, escaped, number, plural, seconds, size
 from mappings.model import Mappings
@@ -95,18 +95,6 @@ def totals(report: Report) -> dict[str, int]:
         "retired": sum(row["retired"] for row in rows),
         "made": sum(row["made_rows"] for row in rows),
     }
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Returns the lines of a Markdown table and an empty line; columns of numbers are right-aligned."""
-    cells = [list(row) for row in rows]
-    numeric = [bool(cells) and all(_is_number(row[position]) for row in cells) for position in range(len(head))]
-    lines = [f"| {' | '.join(head)} |", f"|{'|'.join('---:' if right else '---' for right in numeric)}|"]
-    return [*lines, *(f"| {' | '.join(row)} |" for row in cells), ""]
-
-
-def _is_number(cell: str) -> bool:
-    return cell in ("–", "") or cell.replace(",", "").replace(".", "").split(" ")[0].isdigit()
 
 
 def _verdict(report: Report) -> list[str]:

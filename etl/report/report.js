@@ -1,5 +1,6 @@
 "use strict";
 // The report is complete without this: it only adds a search field and sorting to the long lists.
+const AT_ONCE = 100, LATER = 120; // rows, milliseconds
 for (const block of document.querySelectorAll("[data-list]")) {
   const body = block.querySelector("tbody");
   const rows = Array.from(body.rows);
@@ -8,14 +9,26 @@ for (const block of document.querySelectorAll("[data-list]")) {
   const input = search.querySelector("input");
   const output = search.querySelector("output");
   const tell = (shown) => { output.textContent = shown.toLocaleString("en-US") + " of " + rows.length.toLocaleString("en-US") + " rows shown"; };
+  // Rows that come back are laid out anew, which takes longer than anything else here: the first ones at once, the others while nobody waits.
+  let waiting = 0;
+  const show = (late) => {
+    clearTimeout(waiting);
+    for (const row of late.splice(0, AT_ONCE)) row.hidden = false;
+    if (late.length) waiting = setTimeout(show, LATER, late);
+  };
+  const choose = (matches) => {
+    const found = new Set(rows.filter(matches));
+    const late = [];
+    for (const row of body.rows) {
+      if (!found.has(row)) row.hidden = true;
+      else if (row.hidden) late.push(row);
+    }
+    show(late);
+    tell(found.size);
+  };
   const filter = () => {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    let shown = 0;
-    rows.forEach((row, place) => {
-      row.hidden = !words.every((word) => texts[place].includes(word));
-      shown += row.hidden ? 0 : 1;
-    });
-    tell(shown);
+    choose((_, place) => words.every((word) => texts[place].includes(word)));
   };
   search.hidden = false;
   input.addEventListener("input", filter);
@@ -27,11 +40,10 @@ for (const block of document.querySelectorAll("[data-list]")) {
       // Whole cells: A1 does not find A11. Several of them, with tabs between: each has to be there.
       const wanted = link.dataset.find.split("\t");
       input.value = wanted.join(" ");
-      rows.forEach((row) => {
+      choose((row) => {
         const cells = Array.from(row.cells, (cell) => cell.textContent);
-        row.hidden = !wanted.every((text) => cells.includes(text));
+        return wanted.every((text) => cells.includes(text));
       });
-      tell(rows.filter((row) => !row.hidden).length);
     });
   }
   const collator = new Intl.Collator("en", { numeric: true });

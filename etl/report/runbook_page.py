@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from etl.report.html import HERE, environment
+from etl.report.templates import HERE, environment
 from etl.report.text import escaped, number, visible
 
 _SIGN = ("migration engineer", "approver", "auditor", "administrator of the old portals")

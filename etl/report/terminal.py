@@ -23,7 +23,7 @@ _STYLE = {
 _COUNTED = ("read", "loaded", "made_rows", "held_rows", "held_and_loaded", "retired", "difference")
 _SEVERITY = {"critical": "red", "attention": "yellow", "warning": "yellow", "info": "dim"}
 
-Shown = tuple[str, Table]  # a title and what stands below it; no title, nothing to show
+Shown = tuple[str, Table]  # a title and the text below it; without a title nothing is shown
 
 
 def show(report: dict[str, Any], console: Console, full: bool = False) -> None:

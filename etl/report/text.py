@@ -15,12 +15,17 @@ _MARKUP = re.compile(r"([\\`*\[\]<>|&~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#)"
 
 def escaped(text: object) -> str:
     """Returns a sentence for Markdown: punctuation is escaped, and an address does not become a link."""
-    return _MARKUP.sub(r"\\\1", visible(text)).replace("://", "\\://").replace("www.", "www\\.")
+    shown = visible(text)
+    if shown.replace(" ", "").isalnum():
+        return shown
+    return _MARKUP.sub(r"\\\1", shown).replace("://", "\\://").replace("www.", "www\\.")
 
 
 def code(text: object) -> str:
     """Returns a name or key as a Markdown code span that fits into a table cell: no markup, mention or link results from it."""
     shown = visible(text).replace("|", "\\|")
+    if shown.isalnum():
+        return f"`{shown}`"
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""

@@ -203,18 +203,18 @@ def on_cycle(following: Ints) -> Bools:
     return reached[:-1]
 
 
-def document_columns(shelf: DocumentPlacement, row: Ints, account: Positions, spine: AccountDirectory) -> dict[str, Computed]:
+def document_columns(placement: DocumentPlacement, row: Ints, account: Positions, spine: AccountDirectory) -> dict[str, Computed]:
     """Returns the columns previous_document_id (null without one in the account) and inherited of `document` for these copies (C1, C11)."""
-    document_id, _ = int_values_and_mask(shelf.document.frame, "document_id")
-    previous = shelf.previous[row]
+    document_id, _ = int_values_and_mask(placement.document.frame, "document_id")
+    previous = placement.previous[row]
     width = spine.accounts.height + 1
-    pairs = np.sort(shelf.document.row * width + shelf.document.account + 1)
+    pairs = np.sort(placement.document.row * width + placement.document.account + 1)
     wanted = previous * width + account + 1
     position = np.searchsorted(pairs, wanted)
     position[position == len(pairs)] = 0
     there = (previous >= 0) & (pairs[position] == wanted) if len(pairs) else previous >= 0
     ids = ids_of(spine.tag_of("document", "P2"), document_id[previous], account, spine)
-    return {"previous_document_id": as_arrow(ids, there), "inherited": pl.Series(shelf.inherited[row])}
+    return {"previous_document_id": as_arrow(ids, there), "inherited": pl.Series(placement.inherited[row])}
 
 
 def link_targets(link: RowPlacement, spine: AccountDirectory) -> pa.Array:

@@ -22,7 +22,9 @@ LOCK = ".lock"
 WORKERS = ".workers"  # locked by each of the run's worker processes while it runs
 PROGRESS = ".progress.json"
 EXTRACT, CHECK, LOAD, REPORT = "extract", "check", "load", "report"  # folders of steps that other modules name
-EXPLORE = "explore"  # the explorer's index
+EXPLORE = "explore"  # the explorer's index and its audit log
+INDEX = f"{EXPLORE}/index.sqlite"
+READINESS = "readiness"  # the work lists
 REHEARSAL = "rehearsal"  # a rehearsal's temporary stores, letters and evidence
 REHEARSAL_OBJECTS = f"{REHEARSAL}/objects"
 

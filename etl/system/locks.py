@@ -37,7 +37,7 @@ def held(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP):  # a link is the lock of nobody: a run would refuse it
+        if error.errno in (errno.ENOENT, errno.ELOOP):  # a link does not count as a lock: a run would refuse it
             return False
         raise
     try:

@@ -77,7 +77,7 @@ class ProgressReporter:
     notices: Notices = field(default_factory=Notices)
     _noted: float = 0.0
     _step: tuple[str, str] = ("", "")
-    _begun: str = ""  # the step, whatever its parts are called; where none has begun, the first word of what is reported
+    _begun: str = ""  # the step; the first word of the report if none has begun
     _told: bool = False  # inside `bars`: the run folder belongs to this command
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@ BREAK = "\n  "  # this project's separator between the parts of a list
 def visible(text: object) -> str:
     """Returns the text with each control, format, surrogate or separator character as an escape: `\x1b`, `\u202e`."""
     plain = str(text)
-    if plain.isascii() and plain.isprintable():
+    if plain.isprintable():  # then no character has one of the categories below
         return plain
     return "".join(_shown(character) for character in plain)
 

@@ -174,7 +174,7 @@ class _Work:
             yield result
 
     def _close(self, key: Key, results: list[StageFileResult]) -> None:
-        """Puts a table's pieces together: where its rows went is what later tables look up."""
+        """Combines the results of a table's stage files into the account index that later tables use."""
         wheres = [result.where for result in results if result.where is not None]
         if wheres or not results:
             where = join_indexes(wheres) if wheres else EMPTY_INDEX
@@ -198,30 +198,32 @@ class _Work:
         document, link = tables["P2", "document"], tables["P2", "document_link"]
         numbers = [_numbers(frame) for frame in frames(self.folder, document)]
         placed = start(document, pl.concat(numbers) if numbers else _numbers(whole(self.folder, document)))
-        shelf = documents.place_documents_and_links(
+        placement = documents.place_documents_and_links(
             placed, start(link, whole(self.folder, link)), self.context.spine.model_profiles, self.context.spine
         )
         results = []
         first = 0
         for number, frame in enumerate(frames(self.folder, document)):
-            results.append(self._document_result(shelf, frame, first, number))
+            results.append(self._document_result(placement, frame, first, number))
             first += frame.height
         self._close(("P2", "document"), results)
-        targets = documents.link_targets(shelf.link, self.context.spine)
-        self._close(("P2", "document_link"), [finish_stage_file(self.context, shelf.link, 0, {"document_link": {"target_id": targets}})])
+        targets = documents.link_targets(placement.link, self.context.spine)
+        self._close(
+            ("P2", "document_link"), [finish_stage_file(self.context, placement.link, 0, {"document_link": {"target_id": targets}})]
+        )
 
-    def _document_result(self, shelf: documents.DocumentPlacement, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
-        whole_row, whole_account = shelf.document.row, shelf.document.account
+    def _document_result(self, placement: documents.DocumentPlacement, frame: pl.DataFrame, first: int, number: int) -> StageFileResult:
+        whole_row, whole_account = placement.document.row, placement.document.account
         begin, end = np.searchsorted(whole_row, [first, first + frame.height])
         rows = RowPlacement(
-            shelf.document.mapping,
+            placement.document.mapping,
             frame,
-            shelf.document.reason[first : first + frame.height],
+            placement.document.reason[first : first + frame.height],
             whole_row[begin:end] - first,
             whole_account[begin:end],
-            shelf.document.flags if number == 0 else [],
+            placement.document.flags if number == 0 else [],
         )
-        columns = documents.document_columns(shelf, whole_row[begin:end], whole_account[begin:end], self.context.spine)
+        columns = documents.document_columns(placement, whole_row[begin:end], whole_account[begin:end], self.context.spine)
         return finish_stage_file(self.context, rows, number, {"document": columns})
 
     def place_contents(self, key: Key) -> None:
@@ -239,7 +241,7 @@ class _Work:
         results = self._done
         texts = pl.concat([pl.DataFrame(table) for table in self.folder.tables("extract", layout.TEXT)])
         flagged = [flag_invalid_texts(texts), *(result.flags for result in results)]
-        # A table without rows has no piece, and is accounted for all the same.
+        # A table without rows has no stage file, but has a tally.
         empty = [(portal, table, 0, 0, 0, 0, 0) for portal, table in self.context.mappings.tables if (portal, table) not in SPINE_TABLES]
         tallies = [pl.DataFrame(empty, schema=TALLY, orient="row"), *(result.tally for result in results)]
         self._files += write_record(self.folder.path, "reattach", [result.held for result in results], flagged, tallies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ class LetterTexts:
     countries: frozenset[str]
     sections: Mapping[str, Mapping[str, str]]
 
+    @cached_property
+    def plain(self) -> Mapping[str, str]:
+        """The texts of the section `words` that have no blanks."""
+        words = self.sections["words"]
+        return {name: text.format() for name, text in words.items() if not _names(text)}
+
     def word(self, name: str, **blanks: object) -> str:
         """Returns a text of the section `words` with its blanks filled in."""
-        return self.sections["words"][name].format(**blanks)
+        return self.sections["words"][name].format(**blanks) if blanks else self.plain[name]
 
     def of(self, section: str, code: str) -> str:
         """Returns the text for a code; the code where the file has none."""
@@ -82,6 +89,10 @@ def _check(shown: str, language: str, words: Mapping[str, Any], model: Mapping[s
 
 def _blanks(shown: str, section: str, code: str, text: str) -> set[str]:
     try:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+        return _names(text)
     except ValueError as error:
         raise MappingError(shown, f"{section}.{code}", str(error), "words in braces that can be filled in") from error
+
+
+def _names(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}

@@ -1,4 +1,4 @@
-"""What became slower between two results of one benchmark: `python -m tests.benchmarks.compare BEFORE.json AFTER.json`.
+"""Compares two results of one benchmark and lists what became slower: `python -m tests.benchmarks.compare BEFORE.json AFTER.json`.
 
 For each figure the ratio of the medians and its spread: the least and the most that any round of AFTER is of any round of BEFORE (of pairs: of its own pair).
 A figure counts as slower where the whole spread lies above 1; of one round alone where it is more than half above. It is a report: exit code 0.

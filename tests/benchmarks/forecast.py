@@ -25,7 +25,7 @@ NAMES = ("first", "second", "third")
 
 
 def seconds_of(run: Path) -> dict[str, float]:
-    """Seconds by step, as the run itself says."""
+    """Returns the seconds of each step, as recorded by the run."""
     steps = json.loads((run / "manifest.json").read_bytes())["run"]["steps"]
     return {name: float(step["facts"]["seconds"]) for name, step in steps.items()}
 

@@ -1,6 +1,6 @@
-"""How long an auditor waits: look-ups and the report on a run of PROFILES companies: `python -m tests.benchmarks.lookups [PROFILES] [FOLDER] [--json FILE]`.
+"""The duration of look-ups and of the report on a run of PROFILES companies: `python -m tests.benchmarks.lookups [PROFILES] [FOLDER] [--json FILE]`.
 
-Each look-up is a process of its own, as a person starts it; the best, the middle one and the processor time of the best are shown. With FOLDER
+Each look-up is a separate process, as a user starts it; the best, the middle one and the processor time of the best are shown. With FOLDER
 the world and its run are kept there, and found again.
 """
 

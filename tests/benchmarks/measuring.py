@@ -33,28 +33,32 @@ class Cost:
 
 
 def measured(
-    command: list[str], servers: tuple[Server, ...], watch: bool = True, look: Callable[[float], None] = lambda _megabytes: None
+    command: list[str],
+    servers: tuple[Server, ...],
+    watch: bool = True,
+    look: Callable[[float], None] = lambda _megabytes: None,
+    cwd: Path = ROOT,
 ) -> Cost:
-    """The cost of a command; SystemExit where it fails: a benchmark of a wrong result says nothing. `watch`: its memory too, which takes time from it.
+    """Returns the cost of a command; raises SystemExit if it fails, because a benchmark of a wrong result is meaningless. `watch`: its memory too, which takes time from it.
 
-    `look`: is told each memory that was seen.
+    `look`: receives each sample of the memory. `cwd`: where it is started.
     """
     before, own = sum(server.cpu() for server in servers), resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # nobody compiles at every start
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**environment, "PYTHONPATH": str(ROOT)}
+        command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**environment, "PYTHONPATH": str(ROOT)}
     )
     client_peak = server_peak = 0.0
     looks = 0
     errors = b""
     while True:
         if watch:
-            now_used = _together(process.pid)
+            now_used = together(process.pid)
             look(now_used)
             client_peak = max(client_peak, now_used)
         if watch and looks % _SERVERS_EVERY == 0:
-            server_peak = max(server_peak, sum(_together(server.pid) for server in servers))
+            server_peak = max(server_peak, sum(together(server.pid) for server in servers))
         looks += 1
         try:
             _, errors = process.communicate(timeout=_EVERY)
@@ -69,7 +73,7 @@ def measured(
     return Cost(seconds, client, sum(server.cpu() for server in servers) - before, client_peak, server_peak)
 
 
-def _together(pid: int) -> float:
+def together(pid: int) -> float:
     """MB of a process and of all below it, right now."""
     total = 0
     try:

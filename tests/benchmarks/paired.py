@@ -1,4 +1,4 @@
-"""This code beside an earlier commit, turn by turn on this machine: `python -m tests.benchmarks.paired [--before COMMIT] [--profiles 60] [--seconds 45]`.
+"""This code compared with an earlier commit, alternating on this machine: `python -m tests.benchmarks.paired [--before COMMIT] [--profiles 60] [--seconds 45]`.
 
 One world on SQLite; each pair of runs, in changing order, until the time is used up. It prints what `compare` says of them, and is a report: where there is no earlier
 commit, or that one does not run, it says so and ends with 0.
@@ -30,7 +30,7 @@ class DoesNotRun(Exception):
 
 @contextmanager
 def earlier(name: str) -> Iterator[Path | None]:
-    """The files of that commit in a folder of their own, which goes again; None where there is no such commit."""
+    """Yields the files of that commit in a temporary folder; None if there is no such commit."""
     with tempfile.TemporaryDirectory(prefix="before-") as scratch:
         archive = Path(scratch) / "tree.tar"
         if git(ROOT, "archive", "-o", str(archive), name) is None:

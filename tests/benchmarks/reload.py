@@ -67,7 +67,7 @@ class Workspace:
         return time.monotonic() - began
 
     def load_seconds(self, name: str) -> float:
-        """Seconds of the load, as the run itself says."""
+        """Returns the seconds of the load, as recorded by the run."""
         manifest = json.loads((self.folder / name / "manifest.json").read_bytes())
         return float(manifest["run"]["steps"]["load"]["facts"]["seconds"])
 
@@ -116,12 +116,12 @@ def measured(workspace: Workspace, server: Server | None, one_in: int, made: boo
         print(f"{what}: {seconds:.1f} s, {seen[what][1]:.1f} s cpu", file=sys.stderr, flush=True)  # noqa: T201 - a long way to the table
 
     def whole(store: str, name: str, called: str) -> None:
-        """A whole run; how long its load took says the run."""
+        """A whole run; the duration of its load is taken from the run's record."""
         told(f"{called}: whole run", workspace.run(store, name, "run"), "fresh: whole run")
         seen[f"{called}: load"] = workspace.load_seconds(name), math.nan, "fresh: load"
 
     def loaded(store: str, name: str, called: str) -> None:
-        """A load of which only the load is told."""
+        """A load; only its duration is reported."""
         workspace.run(store, name, *BEFORE)
         spent[0] = cpu()
         workspace.run(store, name, "load")

@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Python, the packages that the time is spent in, and the commit; an edited tree says so."""
+    """Returns the versions of Python and of the packages that matter, and the commit, marked if the tree is edited."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -52,7 +52,7 @@ def versions() -> dict[str, str]:
 
 
 def commit(tree: Path) -> str:
-    """The commit of a work tree, `+` behind it where files differ from it; `unknown` where it is not a work tree."""
+    """Returns the commit of a work tree, followed by `+` if files differ from it; `unknown` without a work tree."""
     head = git(tree, "rev-parse", "HEAD")
     if head is None:
         return "unknown"
@@ -60,7 +60,7 @@ def commit(tree: Path) -> str:
 
 
 def git(tree: Path, *words: str) -> str | None:
-    """What git says there; None where it fails or is not installed."""
+    """Returns git's output; None if it fails or is not installed."""
     try:
         done = subprocess.run(["git", *words], cwd=tree, capture_output=True, text=True, check=False)
     except OSError:
@@ -89,7 +89,7 @@ class Results:
         self.figures[what] = Figure(what, unit, (*before, *(round(float(value), 4) for value in values)))
 
     def write(self, path: Path | None) -> None:
-        """Writes the file where one was asked for."""
+        """Writes the file if one was requested."""
         if path is None:
             return
         data = {

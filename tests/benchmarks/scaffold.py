@@ -75,7 +75,7 @@ Truth = dict[
 
 
 def first_block(file: Path) -> tuple[str, dict[str, str]]:
-    """The physical table of a file's first block and the first physical column behind each contract column; lower case."""
+    """The physical table of a file's first block and the first physical column of each contract column; lower case."""
     block: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["from"][0]
     found = {}
     for column, form in block["columns"].items():

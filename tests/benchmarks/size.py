@@ -95,7 +95,7 @@ def migrated(folder: Path, profiles: int, servers: tuple[Server, ...], text: flo
 
 
 def grown(sizes: list[int], costs: list[Cost], say: Callable[[str], None]) -> None:
-    """Says, for each size behind the first, how time and memory grew, and whether that meets the goals."""
+    """Prints, for each size after the first, the growth of time and memory, and whether it meets the goals."""
     first = costs[0]
     for size, cost in zip(sizes[1:], costs[1:], strict=True):
         times, goal = cost.seconds / first.seconds, GROWTH * size / sizes[0]

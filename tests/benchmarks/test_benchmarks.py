@@ -61,7 +61,7 @@ def results(tmp_path: Path, name: str, *values: float, **about: object) -> Resul
 
 
 def test_a_figure_outside_the_spread_is_reported_as_slower(tmp_path: Path) -> None:
-    """Ratio and spread of rounds; of pairs each beside its own; of one round only a large difference counts."""
+    """Ratio and spread of rounds; pairs are compared with each other; for a single round only a large difference counts."""
     before = results(tmp_path, "a", 10, 11, 12)
     for values, ratio, low, high, verdict in (
         ((13, 14, 15), 14 / 11, 13 / 12, 1.5, "slower"),
@@ -95,7 +95,7 @@ def test_results_of_other_options_are_not_compared_and_an_invalid_file_is_named(
 
 
 def test_the_paired_benchmark_compares_with_an_earlier_commit_if_one_exists(tmp_path: Path) -> None:
-    """Of a tree without history (an archive) it says so."""
+    """A tree without history (an archive) is reported."""
     out = printed("-m", "tests.benchmarks.paired", "--before", "no-such-commit")
     assert "there is no earlier commit no-such-commit" in out
     out = printed("-m", "tests.benchmarks.paired", "--profiles", "5", "--seconds", "1", "--json", str(tmp_path))
@@ -111,3 +111,18 @@ def test_one_command_measures_cost_by_portal_size(tmp_path: Path) -> None:
     assert re.search(r"^10 / 5 profiles: time [\d.]+ \(goal 2\.2: (met|missed)\)", out, re.MULTILINE), out
     assert {"5 profiles: whole", "10 profiles: memory", "10 profiles: load"} <= read_results(tmp_path / "kept.json").figures.keys()
     assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]
+
+
+def test_lists_for_people_and_the_explorer_under_load_on_one_world(tmp_path: Path) -> None:
+    world, kept = tmp_path / "world", tmp_path / "kept.json"
+    out = printed("-m", "tests.benchmarks.people", "20", str(world), "--json", str(kept))
+    for goal in (r"readiness \| [\d.]+ s \| 15 s", r"letters: milliseconds each \| [\d.]+ ms \| 1 ms", r"report \| [\d.]+ s \| 10 s"):
+        assert re.search(rf"^\| {goal} \| (met|missed) \|$", out, re.MULTILINE), out
+    assert {"readiness: memory", "letters: processor milliseconds each", "report.html: size"} <= read_results(kept).figures.keys()
+    out = printed(
+        "-m", "tests.benchmarks.explore", "20", str(world), "--users", "3", "--seconds", "2", "--pause", "0.1", "--json", str(kept)
+    )
+    assert re.search(r"^\| all: 95 of 100 \| [\d.]+ ms \| 200 ms \| (met|missed) \|$", out, re.MULTILINE), out
+    figures = read_results(kept).figures
+    assert figures["other answers"].values == (0.0,)
+    assert figures["status 200"].values[0] > 10

@@ -21,10 +21,10 @@ from tests.support.legacy import MAPPINGS, Legacy, Store, Undecodable, migrate
 from tests.unit.transform.test_laws import loaded_keys, source_keys
 
 
-def said(done: Done, code: int, *pieces: str) -> None:
-    """The command ended with that code, its message has these pieces and the next step stands behind it."""
+def said(done: Done, code: int, *parts: str) -> None:
+    """Asserts that the command ended with that code and that its message contains these texts and the next step."""
     assert done.code == code, done.out + done.err
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
+    assert [part for part in parts if part not in done.err] == [], done.err
     assert done.next.startswith("next: "), done.err
     assert "Internal error" not in done.err
     assert "Traceback" not in done.err
@@ -37,7 +37,7 @@ def one_company() -> Legacy:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """A workspace with one company, whose document lies on the file share."""
+    """A workspace with one company, whose document is on the file share."""
     one_company().write(tmp_path / "legacy")
     return Workspace(tmp_path)
 
@@ -87,7 +87,7 @@ def test_a_source_file_that_cannot_be_read_is_named(workspace: Workspace, how: s
 
 
 def test_a_source_that_is_locked_at_any_read_is_reported_as_in_use(workspace: Workspace) -> None:
-    """Also at a read behind the first one: `freeze check` then answers 5."""
+    """Also at a later read than the first: `freeze check` then ends with 5."""
     from etl.databases.sqlite.source import SqliteSource
     from etl.errors import Busy
 
@@ -165,7 +165,7 @@ def test_a_target_that_cannot_be_written_is_named(checked: Workspace, url: str, 
 
 
 def _without_setting(workspace: Workspace, name: str) -> bytes:
-    """The manifest as it would be if the run had not yet been told its target."""
+    """Makes the manifest that of a run without a target so far."""
     from etl.runfolder.folder import _digest
 
     body = json.loads((workspace.run / "manifest.json").read_bytes())["run"]

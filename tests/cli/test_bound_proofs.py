@@ -155,7 +155,7 @@ def test_a_record_with_impossible_times_is_a_difference(published: Workspace) ->
 
 
 def test_published_but_different_is_reported_beside_other_failures(published: Workspace) -> None:
-    """A row that is gone changes counts too: "not finished" would invite to run again."""
+    """A removed row changes counts as well: "not finished" would suggest another run."""
     with published.database("portal3.sqlite") as store:
         store.execute("PRAGMA foreign_keys = off")
         store.execute("DELETE FROM document WHERE rowid = 3")
@@ -168,7 +168,7 @@ def test_published_but_different_is_reported_beside_other_failures(published: Wo
 
 
 def test_writes_to_an_old_portal_after_the_run_are_never_green(published: Workspace) -> None:
-    """Both sides changed alike are equal; the run knows what the old portal was."""
+    """If both sides change equally they are equal; the run has recorded the former state of the old portal."""
     with published.database("legacy/portal2.sqlite") as old, published.database("portal3.sqlite") as new:
         profile = new.execute("SELECT legacy_profile_id FROM entity_account WHERE phone IS NOT NULL").fetchone()[0]
         old.execute("UPDATE company_profile SET phone = '555' WHERE company_profile_id = ?", (profile,))
@@ -184,9 +184,26 @@ def test_writes_to_an_old_portal_after_the_run_are_never_green(published: Worksp
 
 
 def test_the_report_says_that_the_run_was_rolled_back(published: Workspace) -> None:
+    """The report in every form says so; work lists and the explorer's index are removed, and the audit log is kept."""
+    from etl.explore.index import build
+    from mappings.read import read_mappings
+
+    assert published.command("readiness").code == 0
+    explored = published.run / "explore"
+    explored.mkdir(mode=0o700)
+    build(explored / "index.sqlite", read_mappings(), f"sqlite:///{published.target}", None)
+    (explored / "audit.jsonl").write_text("{}\n")
     assert published.command("rollback", "--yes").code == 0
     assert verdict(published)["state"] == "taken_back"
-    assert "rolled back" in (published.run / "report" / "report.md").read_text(encoding="utf-8")
+    report = published.run / "report"
+    for name in ("report.md", "summary.md", "report.html"):
+        text = (report / name).read_text(encoding="utf-8").lower()
+        assert "rolled back: the new store holds no rows of this run" in text, name
+        assert "published and equal" not in text, name
+    assert [published.run / name for name in ("readiness", "explore/index.sqlite") if (published.run / name).exists()] == []
+    assert (explored / "audit.jsonl").read_text() == "{}\n"
+    assert "rolled back" in published.command("status").out
+    assert published.command("evidence", "pack", "--run", "run", "--bundle", "bundle", "--key", "key.pem").code == 7
     assert published.command("run").code == 0
     assert verdict(published)["state"] == "published_and_equal"
 

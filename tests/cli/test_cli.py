@@ -1,4 +1,4 @@
-"""The command line as a contract: what help says, where options come from, and what the commands around a run answer.
+"""The command line: help texts, sources of options, and the results of the commands around a run.
 
 How commands end, exit code by exit code: test_exit_codes.py. Wrong options: test_bad_input.py. `trace` on every row: test_lookups.py.
 """
@@ -186,7 +186,7 @@ def test_freeze_check_passes_without_writes_and_names_possible_writers(cast: Wor
 
 
 def test_freeze_check_detects_a_write(checked: Workspace) -> None:
-    """It sleeps between its two looks; the writer writes as soon as nobody looks."""
+    """It sleeps between its two readings; the writer writes in between."""
     words = ("freeze", "check", "--seconds", "2", "--source", checked.stores["--source"], "--output", "json")
     running = started(*words, folder=checked.folder)
     with closing(sqlite3.connect(checked.folder / "legacy" / "portal2.sqlite", timeout=0)) as source:

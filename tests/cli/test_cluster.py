@@ -1,4 +1,4 @@
-"""A Dask cluster of real processes: the same bytes with any number of workers, and a clear end whatever is killed."""
+"""A Dask cluster of real processes: the same bytes with any number of workers, and a clear message when a process is killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STEPS = ("extract", "split", "reattach", "check")
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Returns an unused port of this machine."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -120,7 +120,7 @@ def test_any_number_of_cluster_workers_gives_the_same_bytes_also_after_a_kill(wo
 
 
 def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(world: Path, tmp_path: Path) -> None:
-    """Previously it waited for ever, without a word: what the new scheduler does not know never ends."""
+    """Previously it waited for ever without a message, because a new scheduler never completes unknown tasks."""
     with running(tmp_path / "cluster", 2) as workers:
         one = workspace(world, tmp_path / "cutover")
         words = one.words("run", "--scheduler", workers.address)
@@ -140,6 +140,9 @@ def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(wor
 def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 2.0)
     one = workspace(world, tmp_path / "cutover")
+    for elsewhere in ("tcp://10.0.0.1:8786", "tcp://127.0.0.1@evil.example:8786", "tcp://127.0.0.1.evil.example:1", "tcp://[127.0.0.1]:1"):
+        done = one.command("extract", "--scheduler", elsewhere)  # brackets around something else were an internal error
+        assert (done.code, "a cluster on other machines requires tls://" in done.err) == (2, True), (elsewhere, done.err)
     done = one.command("extract", "--scheduler", f"tcp://127.0.0.1:{free_port()}")
     assert done.code == 1
     assert "the scheduler cannot be reached" in done.err
@@ -151,7 +154,7 @@ def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path
 
 
 def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_named(world: Path, tmp_path: Path) -> None:
-    """Its rows would be those of other rules, in the evidence of this build. A scheduler takes code from whoever reaches it, without a question."""
+    """Its rows would follow other rules, in the evidence of this build. A scheduler accepts code from every client without authentication."""
     other = tmp_path / "build"
     for name in ("etl", "checks", "mappings", "sample_data"):
         shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -160,7 +163,7 @@ def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_n
         module.write("# another build\n")
     with running(tmp_path / "cluster", 0) as workers:
         workers.worker("--host", "0.0.0.0")  # noqa: S104  # the default of a worker, which this test is about
-        one = workspace(world, tmp_path / "night")
+        one = workspace(world, tmp_path / "cutover")
         done = one.process("extract", "--scheduler", workers.address)
         assert done.code == 0, done.err
         assert "a worker can be reached from other machines without TLS" in done.err

@@ -1,4 +1,4 @@
-"""`rollback` and `purge` at a real terminal: they ask, and do it only where the answer is yes."""
+"""`rollback` and `purge` at a real terminal require a confirmation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Terminal:
         os.close(slave)
 
     def answers(self, question: str, answer: bytes) -> int:
-        """Types the answer once the question stands there; the exit code."""
+        """Types the answer after the prompt; returns the exit code."""
         self._until(lambda: question.encode() in self.seen and b"[y/N] " in self.seen)
         os.write(self._master, answer)
         self._until(lambda: self._process.poll() is not None)
@@ -55,11 +55,11 @@ class Terminal:
         if not select.select([self._master], [], [], 0.2)[0]:
             return False
         try:
-            piece = os.read(self._master, 65_536)
+            part = os.read(self._master, 65_536)
         except OSError:  # nobody has the terminal open any more
             return False
-        self.seen += piece
-        return bool(piece)
+        self.seen += part
+        return bool(part)
 
 
 def _controlling(descriptor: int) -> None:

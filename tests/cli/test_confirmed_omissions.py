@@ -1,4 +1,4 @@
-"""K2: what an earlier published run into the same store had is not left out unseen; what cannot be undone is asked before it is done."""
+"""K2: a run that omits a source of an earlier published run, and actions that cannot be undone, require a confirmation."""
 
 from __future__ import annotations
 

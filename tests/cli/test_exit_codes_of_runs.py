@@ -20,7 +20,7 @@ def _flip(file: Path) -> None:
 
 
 def test_a_mapping_that_would_show_internal_findings_to_trade_ends_with_3_and_publishes_nothing(tmp_path: Path) -> None:
-    """C15. The report is written all the same and names the check; neither `load` nor `run` gets past it."""
+    """C15. The report is written and names the check; neither `load` nor `run` continues."""
     Legacy().profile(1).model(11).entity(101).validation(1).finding(77, finding_kind="INTERNAL").write(tmp_path / "legacy")
     mappings = copied_mappings(tmp_path)
     changed(mappings / "portal2" / "validation_finding.toml", '{ rule = "C15", from = ["finding_kind_cd"] }', "{ constant = false }")

@@ -89,7 +89,7 @@ def test_the_keyboard_alone_leads_from_search_to_account(page: Page) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("/")
     page.keyboard.type("10000201")
-    page.wait_for_selector(".hits a")
+    page.wait_for_selector(".hits li:first-child a[href='/account/10000201']")
     for _ in range(12):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.matches('.hits a')"):
@@ -97,6 +97,46 @@ def test_the_keyboard_alone_leads_from_search_to_account(page: Page) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/account/10000201")
     assert page.evaluate("getComputedStyle(document.activeElement).display") != "none"
+
+
+def tabbed(page: Page, selector: str, most: int = 200) -> None:
+    """Moves the focus with the Tab key to the first such element, which has to show that it has it."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            outline = page.evaluate(
+                "getComputedStyle(document.activeElement).outlineStyle + ' ' + getComputedStyle(document.activeElement).outlineWidth"
+            )
+            assert outline not in ("none 0px", "none 3px"), selector
+            return
+    raise AssertionError(f"{most} times Tab do not lead to {selector}")
+
+
+def test_the_keyboard_alone_leads_from_a_count_to_the_source_row_and_back(page: Page, explorer: Client, cast: Workspace) -> None:
+    with closing(sqlite3.connect(cast.target)) as store:
+        (count,) = store.execute("SELECT count(*) FROM migration_exception WHERE rule_cd = 'H3'").fetchone()
+    tabbed(page, "nav a[href='/run']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/run")
+    tabbed(page, "a[href='/rule/H3']")
+    assert page.evaluate("document.activeElement.closest('tr').cells[1].textContent") == str(count)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/rule/H3")
+    assert page.inner_text("#rows") == f"{count} rows"
+    tabbed(page, "section[aria-labelledby=rows] tbody a")
+    row = page.evaluate("document.activeElement.getAttribute('href')")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{row}")
+    assert page.inner_text(".kicker") == "Row of the old portal"
+    tabbed(page, "section[aria-labelledby=flags] a[href='/rule/H3']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/rule/H3")
+    tabbed(page, "nav a[href='/run']")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/run")
+    tabbed(page, "details summary")
+    page.keyboard.press("Enter")
+    assert "SELECT rule_cd, count(*)" in page.inner_text("details[open]")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

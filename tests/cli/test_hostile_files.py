@@ -1,4 +1,4 @@
-"""What whoever owns an old portal, hands over a folder or may write into a run's folder tries: each refused by name, nothing written elsewhere."""
+"""Hostile files of an old portal, of a given folder or in a run's folder: each is refused by name, and nothing is written elsewhere."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_no_malformed_text_file_causes_an_internal_error(text: str, tmp_path: Pa
 
 
 def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Path) -> None:
-    """A pipe was waited for without end; the first line of whatever a code list led to stood in the message."""
+    """Previously a pipe blocked for ever, and the first line of a linked file was part of the message."""
     os.mkfifo(tmp_path / "pipe")
     done = command("run", "--source", "sqlite:///x", "--run", "run", "--objects", "o", "--decisions", "pipe", folder=tmp_path)
     assert (done.code, "pipe is not a file" in done.err) == (2, True), done
@@ -96,34 +96,53 @@ def test_a_pipe_or_link_given_as_a_file_is_refused_and_not_followed(tmp_path: Pa
     assert (done.code, "limits.toml: file: found a link" in done.err, "Hunter2" in done.err) == (1, True, False), done
 
 
-def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_named_and_not_waited_for(published: Workspace) -> None:
+def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_refused_without_blocking(published: Workspace) -> None:
     """`status`, `report` and `evidence pack` waited for a writer of the log, the verifier's result and the lock, for ever."""
-    night, pack = published, ("evidence", "pack", "--bundle", "../bundle", "--key", "../k.pem")
-    os.mkfifo(night.folder / "pipe")
+    workspace, pack = published, ("evidence", "pack", "--bundle", "../bundle", "--key", "../k.pem")
+    os.mkfifo(workspace.folder / "pipe")
     for name, words, code, named in (
         (".lock", ("status",), 0, ""),
         ("events.jsonl", pack, 6, "events.jsonl is missing from the run's folder, or not a file"),
         ("reconcile/result.json", ("report",), 6, "reconcile/result.json of the run's folder cannot be read"),
         ("report/report.json", pack, 6, "report/report.json of the run's folder cannot be read"),  # also where it is only missing
     ):
-        place = night.run / name
-        exact = place.read_bytes()
-        place.unlink()
-        os.mkfifo(place)
-        done = command(*words, "--run", "run", folder=night.folder)
+        path = workspace.run / name
+        exact = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        done = command(*words, "--run", "run", folder=workspace.folder)
         assert (done.code, named in done.err) == (code, True), (name, done)
-        place.unlink()
-        place.write_bytes(exact)
-    (night.run / "report" / "junit.xml").unlink()
-    done = command(*pack, "--run", "run", folder=night.folder)
+        path.unlink()
+        path.write_bytes(exact)
+    log = (workspace.run / "events.jsonl").read_bytes()
+    (workspace.run / "events.jsonl").unlink()
+    (workspace.run / "events.jsonl").mkdir()  # was an internal error
+    done = command("report", "--run", "run", folder=workspace.folder)
+    assert (done.code, "events.jsonl was cut" in done.err) == (6, True), done.err
+    (workspace.run / "events.jsonl").rmdir()
+    (workspace.run / "events.jsonl").write_bytes(log)
+    (workspace.run / "report" / "junit.xml").unlink()
+    done = command(*pack, "--run", "run", folder=workspace.folder)
     assert (done.code, "report/junit.xml" in done.err) == (6, True), done.err
-    assert not (night.folder.parent / "bundle").exists()
-    done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=night.folder)
+    assert not (workspace.folder.parent / "bundle").exists()
+    done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=workspace.folder)
     assert (done.code, "--acceptance: pipe is not a file" in done.err) == (2, True), done.err
+    for place, reason in (("pipe", "not a regular file"), ("/dev/zero", "not a regular file"), ("long", "larger than")):
+        with (workspace.folder / "long").open("wb") as file:
+            file.truncate(1 << 30)
+        done = command("status", "--run", "run", "--config", place, folder=workspace.folder)
+        assert (done.code, f"{place} cannot be read ({reason}" in done.err) == (2, True), done.err
+        done = command("status", "--run", "run", folder=workspace.folder, PORTAL_MIGRATE_SEAL=place)
+        assert (done.code, f"{place} cannot be read ({reason}" in done.err) == (1, True), done.err
+    reader, writer = os.pipe()  # what the shell makes of `--config <(command)`
+    os.write(writer, b'run = "run"\n')
+    os.close(writer)
+    assert command("status", "--config", f"/dev/fd/{reader}", folder=workspace.folder).code == 0
+    os.close(reader)
 
 
-def test_the_bytes_of_a_folder_of_words_whose_digest_counts_are_the_bytes_that_are_used(tmp_path: Path) -> None:
-    """The verifier parsed the mappings and read them again for their digest; the loader's workers read an adapter without a look at its digest."""
+def test_folders_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
+    """The verifier parsed the mappings and read them again for their digest; the loader's workers read an adapter without checking its digest."""
     opened: list[str] = []
     counting = True
 
@@ -140,7 +159,7 @@ def test_the_bytes_of_a_folder_of_words_whose_digest_counts_are_the_bytes_that_a
     spec = read_spec(mappings)
     verified = adapter_files(adapter)
     presentations(verified, spec.sources)
-    files = [place for place in opened if Path(place).suffix]  # not the folders, which are listed
+    files = [path for path in opened if Path(path).suffix]  # not the folders, which are listed
     counting = False
     assert len(files) == len({*files}) == len(read_mappings(mappings).files) + len(verified)
     assert spec.sha256 == read_mappings(mappings).digest
@@ -181,7 +200,7 @@ def test_inputs_are_never_written_to(published: Workspace) -> None:
 
 
 def test_a_manifest_with_paths_outside_the_run_is_refused(published: Workspace) -> None:
-    """Evidence is packed under their names: `report/../../x` was written beside the bundle."""
+    """Evidence is packed under these names: `report/../../x` was written outside the bundle."""
     (published.folder / "x").write_text("planted")
     manifest = published.run / "manifest.json"
     content = json.loads(manifest.read_bytes())
@@ -196,16 +215,16 @@ def test_a_manifest_with_paths_outside_the_run_is_refused(published: Workspace) 
 
 
 def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Path) -> None:
-    """Whoever appends faster than it is read filled the disk: both readers stop where the file should have ended."""
+    """A file that grows faster than it is read filled the disk: both readers stop at its initial size."""
     path = tmp_path / "f"
     path.write_bytes(b"x" * (4 << 20))
-    pieces = Share(str(tmp_path)).chunks("f")
-    assert pieces is not None
-    read = len(next(pieces))
+    chunks = Share(str(tmp_path)).chunks("f")
+    assert chunks is not None
+    read = len(next(chunks))
     os.truncate(path, 64 << 20)
     sizes = [read]
     with pytest.raises(SourceChanged, match="changed while it was being read"):
-        sizes.extend(len(piece) for piece in pieces)
+        sizes.extend(len(chunk) for chunk in chunks)
     assert sum(sizes) <= 6 << 20
 
     def grow(over: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""The pages of `readiness` and `compare` in a real browser: no barrier that axe knows, no sideways scroll, headings on paper, no hostile markup."""
+"""The pages of `readiness` and `compare` in a real browser: no violation found by axe, no horizontal scrolling, headings on every printed page, no hostile markup."""
 
 import shutil
 from pathlib import Path

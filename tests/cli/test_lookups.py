@@ -1,4 +1,4 @@
-"""`trace` and `picker` on the migrated cast: every source row is found where it went, and an account tells of every row behind it."""
+"""`trace` and `picker` on the migrated cast: every source row is traced to its targets, and every account to its source rows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _portal(table: str) -> str:
 
 @pytest.fixture(scope="module")
 def behind(options: Options, store: Store) -> dict[str, set[tuple[str, str]]]:
-    """By account number: (table, key) of the source rows behind it."""
+    """Returns, by account number, (table, key) of its source rows."""
     found = {}
     for number in store.accounts("account_number").values():
         answer = trace(options, (), number)

@@ -1,4 +1,4 @@
-"""`--notify`: a program or a URL is told how each step ended; what it does with that neither stops a run nor holds it up."""
+"""`--notify`: a program or a URL is notified of the result of each step; its failures neither stop nor delay a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEPS = ["load", "reconcile", "report", "run"]
 
 
 class Listener(BaseHTTPRequestHandler):
-    """Keeps what is posted to it; the path says how it answers."""
+    """Stores what is posted to it; the path determines its response."""
 
     heard: list[tuple[dict[str, str], dict[str, Any]]]
 
@@ -142,7 +142,7 @@ def test_an_invalid_notify_target_is_wrong_usage_before_any_read(tmp_path: Path,
 
 
 def test_a_url_with_arguments_and_invalid_arguments_are_refused(tmp_path: Path) -> None:
-    """A notice that is lost without a warning would be one that nobody misses; the URL's path may be a token."""
+    """A lost notification causes a warning; the URL's path may be a token."""
     for words, said in (
         ('["https://hooks.example/word", "more"]', "the first word is not a program"),
         (r'["true", "a\u0000b"]', "a NUL character is in it"),

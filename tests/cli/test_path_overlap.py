@@ -1,4 +1,4 @@
-"""Places of a migration: none lies within another, and a folder that is refused is left as it was."""
+"""Paths of a migration must not overlap, and a refused folder is not changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.command import Workspace, command
 
 
 def everything(folder: Path) -> dict[str, tuple[int, int, bytes]]:
-    """Mode, time and bytes of all that lies there."""
+    """Returns mode, time and bytes of all files there."""
     found = {}
     for path in sorted(folder.rglob("*")):
         seen = path.lstat()
@@ -81,7 +81,7 @@ LOGS = (
     "legacy/files/talk",
     "alias/talk",
     "objects/talk",
-    "night/talk",
+    "run/talk",
     "adapter/talk",
     "export/talk",
     "new.sqlite",
@@ -94,7 +94,7 @@ LOGS = (
 )
 
 
-def test_K1_a_log_within_a_place_of_the_migration_is_refused_before_anything_is_made(published: Workspace, tmp_path: Path) -> None:
+def test_K1_a_log_inside_a_path_of_the_migration_is_refused_before_any_write(published: Workspace, tmp_path: Path) -> None:
     """Its lines were appended to the old portal's file, to the decisions, and to the file that --log was given as a hard link to."""
     legacy = tmp_path / "legacy"
     for folder in (legacy / "files", tmp_path / "objects", tmp_path / "adapter", tmp_path / "export"):
@@ -107,9 +107,9 @@ def test_K1_a_log_within_a_place_of_the_migration_is_refused_before_anything_is_
     (tmp_path / "migration.toml").write_text('source = "sqlite:///legacy/portal2.sqlite"\nfiles = "legacy/files"\n')
     os.mkfifo(tmp_path / "pipe")
     before = everything(tmp_path)
-    stores = ("--target", "sqlite:///new.sqlite", "--objects", "objects", "--run", "night", "--config", "migration.toml")
+    stores = ("--target", "sqlite:///new.sqlite", "--objects", "objects", "--run", "run", "--config", "migration.toml")
     for log in LOGS:
-        more = ("--tc", "folder:export") if "export" in log else ("--tc", "sqlite:///legacy/tc.sqlite")
+        more: tuple[str, ...] = ("--tc", "folder:export") if "export" in log else ("--tc", "sqlite:///legacy/tc.sqlite")
         if log.startswith("adapter"):
             more = (*more, "--adapter", "adapter")
         done = command("run", *stores, *more, "--decisions", "decisions.toml", "--log", log, folder=tmp_path)

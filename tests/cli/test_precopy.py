@@ -1,4 +1,4 @@
-"""Documents ahead of the freeze: the store that comes of it is the one without, whatever became of the documents meanwhile."""
+"""Documents copied before the freeze: the store equals one without precopy, also if documents change in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row versions as evidence: what is unchanged is not read again, and nothing that only looks unchanged passes."""
+"""Row versions as evidence: unchanged rows are not read again, and rows that only seem unchanged are."""
 
 from __future__ import annotations
 

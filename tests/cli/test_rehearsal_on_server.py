@@ -1,4 +1,4 @@
-"""`run --rehearse --target`: everything really, in a schema that is gone afterwards, under a role that can do no more."""
+"""`run --rehearse --target`: a complete run in a temporary schema, under a role without further rights."""
 
 from __future__ import annotations
 

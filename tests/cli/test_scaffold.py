@@ -43,7 +43,7 @@ def _columns(file: Path) -> tuple[str, dict[str, str]]:
 
 
 def right(draft: Path, truth: Path) -> float:
-    """The share of the contract's columns whose first suggestion is the physical column that stands behind it."""
+    """The share of the contract's columns whose first suggestion is the correct physical column."""
     hits = total = 0
     for file in [*(truth / "portal2").glob("*.toml"), *(truth / "tc").glob("*.toml")]:
         if file.stem != "source":
@@ -63,7 +63,7 @@ def test_abbreviated_names_are_right_at_the_first_suggestion(foreign: Path, tmp_
 
 
 def test_opaque_names_are_matched_by_the_columns_contents(foreign: Path, tmp_path: Path) -> None:
-    """Neither a name nor the order of the columns says anything; and what is personal is known by what it is likely to be."""
+    """Neither names nor the order of columns are informative; personal data is recognised by its likely content."""
     truths = {portal: renamed(foreign, tmp_path, portal, "opaque") for portal in PORTALS}
     assert scaffolded(tmp_path, tmp_path / "draft").code == 0
     hits = total = 0
@@ -118,3 +118,39 @@ def test_approved_lines_are_kept_drift_is_reported_and_a_scan_suffices(foreign: 
     assert "CT_MDL_ENTT.STTS_CD was CHAR(2), is CHAR(9)" in work
     (tmp_path / "bad.json").write_text("{}", encoding="utf-8")
     assert scaffolded(foreign, draft, "--scan", str(tmp_path / "bad.json")).code == 1
+
+
+def test_keys_of_several_columns_and_rows_in_two_tables_have_ready_lines_and_what_a_person_wrote_stays(
+    foreign: Path, tmp_path: Path
+) -> None:
+    """Of a second `[[from]]`, conditions and retirements nothing was left when the draft was made again."""
+    draft = tmp_path / "draft"
+    assert scaffolded(foreign, draft).code == 0
+    work = (draft / "worklist.md").read_text(encoding="utf-8")
+    history = (draft / "portal2" / "entity_status_history.toml").read_text(encoding="utf-8")
+    line = re.search(r'^history_id = \{ number = \["\w+", "\w+"\] \}', history, re.MULTILINE)
+    assert line
+    assert f"a key of several columns: {line[0]}" in work
+    assert "physical table CT_CMPN_ADDR_OLD" in work
+    assert "if its rows are company_address's too, take `#+` away in portal2/company_address.toml" in work
+
+    address = draft / "portal2" / "company_address.toml"
+    lines = [part.removeprefix("#+ ") for part in address.read_text(encoding="utf-8").splitlines()]
+    lines = ['ROW_CHK = "technical"' if part.startswith("# OPEN ROW_CHK") else part for part in lines]
+    table = lines.index('table = "CT_CMPN_ADDR"')
+    lines[table + 1 : table + 1] = ['where = { CTY = "not null" }', 'rest = "no city, no address"']
+    address.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    written = tomllib.loads(address.read_text(encoding="utf-8"))["from"]
+    assert [block["table"] for block in written] == ["CT_CMPN_ADDR", "CT_CMPN_ADDR_OLD"]
+    assert written[0]["columns"].keys() == written[1]["columns"].keys()
+    for _ in range(2):
+        assert scaffolded(foreign, draft).code == 0
+        again = tomllib.loads(address.read_text(encoding="utf-8"))["from"]
+        assert (again[0]["where"], again[0]["rest"], again[0]["retired"]) == (
+            {"CTY": "not null"},
+            "no city, no address",
+            {"ROW_CHK": "technical"},
+        )
+        assert again[1] == written[1]
+        assert "CT_CMPN_ADDR_OLD" not in (draft / "worklist.md").read_text(encoding="utf-8")
+        assert "#+" not in address.read_text(encoding="utf-8")

@@ -103,7 +103,7 @@ def test_fp70_harmless_objects_are_reported_and_the_contracts_view_is_recognised
 
 
 def test_a_trigger_added_during_staging_is_detected_before_the_commit(small: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was stored is compared with what was staged: whatever altered it, nothing is published."""
+    """Stored rows are compared with staged ones: if anything altered them, nothing is published."""
     prepared(small, for_sqlite(SCHEMA.text))
     import etl.load.step
 

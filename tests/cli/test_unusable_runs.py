@@ -1,4 +1,4 @@
-"""What looks at a run or its stores, given what is none: no run, half of one, one of another version, one that was damaged, stores that are not its own.
+"""Commands with an unusable run or store: a missing, unfinished or damaged run, one of another version, stores of another run.
 
 Damaged bundles and wrong keys: test_evidence.py. Sources, targets, values and options: test_bad_input.py.
 """
@@ -32,10 +32,10 @@ OF_A_RUN = {**LOOK_UPS, "status": ("status",), "report": ("report",), "evidence 
 RUN = ("--run", "run")
 
 
-def said(done: Done, code: int, *pieces: str) -> None:
-    """The command ended with that code, its message has these pieces and the next step stands behind it; nothing was written."""
+def said(done: Done, code: int, *parts: str) -> None:
+    """Asserts that the command ended with that code, that its message contains these texts and the next step, and that nothing was written."""
     assert done.code == code, done.out + done.err
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
+    assert [part for part in parts if part not in done.err] == [], done.err
     assert done.next.startswith("next: "), done.err
     assert "Internal error" not in done.err
 
@@ -272,6 +272,6 @@ def test_an_unwritable_output_is_refused_before_any_look_up(cast: Workspace, tmp
 
 
 def test_an_invalid_target_url_is_wrong_usage_after_the_checks_too(checked: Workspace) -> None:
-    """Room for the new store is asked for before the store itself is opened."""
+    """The space for the new store is checked before the store is opened."""
     _rewritten(checked, lambda body: body["settings"].pop("target"))  # as where nobody has named one before
     said(checked.command("load", "--target", "postgresql://writer@host:no-port/portal3"), 2, "URL")

@@ -1,4 +1,4 @@
-"""`python -m tests.disguised`: does every damage to an adapter or to the old portal behind it, one by one, and prints which `plan` named. Exit code 1 where one was missed.
+"""`python -m tests.disguised`: damages an adapter or its old portal in every way, one at a time, and prints what `plan` reported. Exit code 1 if one was missed.
 
 `python -m tests.disguised 11 20` does the 11th to the 20th only.
 """

@@ -16,7 +16,7 @@ _EACH = 2  # lines of each form that every kind of damage is tried on
 
 @dataclass(frozen=True)
 class Damage:
-    """`files`: the files that become another (None: gone); `sql`: by old portal what is done to it. `code` 0: no error, but said in the plan."""
+    """`files`: the changed files (None: removed); `sql`: the statements by old portal. `code` 0: not an error, but reported by plan."""
 
     name: str
     says: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""One table, column, type, key or code of the old portal changed behind an adapter that fitted it."""
+"""One table, column, type, key or code of the old portal is changed, so that its adapter no longer fits."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def renames() -> Iterator[tuple[str, str, str, str, str]]:
 
 
 def rename_missed(world: World, portal: str, what: str, there: str, back: str, line: str) -> str:
-    """Why the answer to that rename is not the one that is due; empty where it is. The world is as before then."""
+    """Returns why the response to that rename is wrong; empty if it is correct. The portal is restored."""
     world.do(portal, [there])
     try:
         done = planned(world)

@@ -1,4 +1,4 @@
-"""Each damage tried: a copy of the world, the damage done, the real `plan` asked, its answer looked at."""
+"""Tries each damage: copies the portal, damages it, runs the real `plan` and checks its output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _tables(file: Path) -> dict[str, dict[str, str]]:
 
 
 def tried(damage: Damage, foreign: Path, path: Path) -> str:
-    """Why the answer is not the one that is due; empty where it is. `path`: an empty folder for the copies."""
+    """Returns why the response is wrong; empty if it is correct. `path`: an empty folder for the copies."""
     adapter = Path(shutil.copytree(foreign / "adapter", path / "adapter"))
     for name, content in damage.files.items():
         file = adapter / name
@@ -58,10 +58,10 @@ def _missed(damage: Damage, done: Done) -> str:
     if done.code != damage.code:
         return f"exit code {done.code}, not {damage.code}: {done.err[-600:]}"
     if damage.code == 0:
-        return "" if any(all(piece in line for piece in damage.says) for line in done.out.splitlines()) else "not said in the plan"
+        return "" if any(all(part in line for part in damage.says) for line in done.out.splitlines()) else "not said in the plan"
     if not done.err.rstrip().splitlines()[-1].startswith("next: "):
         return f"no next step: {done.err[-200:]}"
     needed = (*damage.says, "found ", "expected ")
-    if any(all(piece in line for piece in needed) for line in done.err.splitlines()):
+    if any(all(part in line for part in needed) for line in done.err.splitlines()):
         return ""
     return f"no line has {needed}:\n{done.err[:1500]}"

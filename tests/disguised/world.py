@@ -1,4 +1,4 @@
-"""The disguised cast with every form, look-ups and limits in its adapter: what is damaged, and asked of `plan`."""
+"""The disguised cast with every form, look-ups and limits in its adapter: the starting point of every damage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATH = r"""object_path = { path = "OBJC_PTH", from = "\\\\srv01\\docs\\", slash
 
 
 def whole_world(folder: Path) -> Path:
-    """The foreign world in `folder/foreign`: portal2.sqlite, tc.sqlite, adapter/; a look-up, `join`, `text`, `constant`, `absent` and limits with it."""
+    """Writes the foreign portal to `folder/foreign`: portal2.sqlite, tc.sqlite, adapter/; a look-up, `join`, `text`, `constant`, `absent` and limits with it."""
     foreign = disguised_cast(folder)
     adapter = foreign / "adapter"
     with closing(sqlite3.connect(foreign / "portal2.sqlite")) as portal, portal:

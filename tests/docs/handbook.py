@@ -39,7 +39,7 @@ def pages() -> list[Path]:
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, str]]:
-    """(what stands behind the language, the code) of each fenced block in that language."""
+    """Returns (the label after the language, the code) of each fenced block in that language."""
     return [(found[2] or "", found[3]) for found in _FENCE.finditer(page.read_text(encoding="utf-8")) if found[1] == language]
 
 

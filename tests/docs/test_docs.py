@@ -144,6 +144,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page: its headings as GitHub makes them, and those that are set."""
+    text = page.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings} | set(
+        re.findall(r'id="([^"]+)"', text)
+    )
+
+
+@every_page
+def test_anchors_of_links_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s:]*\.md|)#([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    assert [(file, anchor) for file, anchor in links if anchor not in anchors((page.parent / file) if file else page)] == []
+
+
 @every_page
 def test_no_page_names_a_path_of_one_machine(page: Path) -> None:
     assert re.findall(r"(?<![\w.])/(?:work|tmp|root|home|opt)/\S*", page.read_text(encoding="utf-8")) == []

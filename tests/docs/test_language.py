@@ -53,7 +53,7 @@ def of_python(file: Path) -> Iterator[str]:
 
 
 def of_page(file: Path) -> Iterator[str]:
-    """The paragraphs of a page, without its blocks of code and what stands in backticks."""
+    """The paragraphs of a page, without blocks of code and text in backticks."""
     prose = re.sub(r"^```.*?^```", "", file.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     yield from re.sub(r"`[^`\n]*`", "", prose).split("\n\n")
 

@@ -48,7 +48,7 @@ def needs_strace() -> None:
 
 
 def made(scene: Scene, command: str, kinds: Sequence[str]) -> list[tuple[str, int]]:
-    """The system calls that the (undisturbed) command makes, in the order of time: (call, the number at which to inject).
+    """Returns the system calls of the undisturbed command in order of time: (call, the number at which to inject).
 
     strace counts by thread, so a number stands for the n-th call of every thread; of the openat only those count that create.
     """

@@ -135,7 +135,7 @@ def proxy(server: Server) -> Iterator[Proxy]:
 
 @pytest.fixture(scope="session")
 def load_counts(reference: Reference, server: Server, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """What goes over the wire in an undisturbed load."""
+    """The statements of an undisturbed load."""
     scene = reference.before("load").copy(tmp_path_factory.mktemp("counts") / "scene")
     server.fresh("counts")
     scene.target = server.url("counts", proxy.port)

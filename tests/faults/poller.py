@@ -1,4 +1,4 @@
-"""A reader of the new store that looks every 20 ms: what it sees of a run has to be nothing or everything."""
+"""A reader that queries the new store every 20 ms: it must see nothing or all of a run."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def started(folder: Path) -> Iterator[Server]:
 
 
 def write_postgres_world(server: Server, world: Path) -> tuple[str, str]:
-    """The world's two databases in PostgreSQL: (Portal 2.0, Trade Compliance). Rows that it cannot hold stay behind."""
+    """The world's two databases in PostgreSQL: (Portal 2.0, Trade Compliance). Rows that it cannot store are omitted."""
     from sample_data import contract
 
     urls = []

@@ -57,7 +57,7 @@ class Proxy:
         return self
 
     def close(self) -> None:
-        """Takes no further connection, as a server that is gone."""
+        """Accepts no further connection, like a stopped server."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept: only then the port is free
         self._listener.close()

@@ -1,4 +1,4 @@
-"""A scene: a folder in which the real command is started with relative options, so that a prepared run can be copied and gone on with."""
+"""A scene: a folder in which the real command is started with relative options, so that a prepared run can be copied and resumed."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def child_has_open(tracer: int, file: Path | str) -> bool:
 
 
 def ended(process: subprocess.Popen[str], began: float | None = None, code: int | None = None, alone: bool = True) -> Ended:
-    """Waits for the process; a test fails where it hangs, says a secret, or ends with another code. `alone`: what it left behind is ended too."""
+    """Waits for the process; fails if it hangs, prints a secret, or ends with another code. `alone`: its remaining child processes are ended."""
     began = time.monotonic() if began is None else began
     worked = -1.0
     while True:
@@ -178,7 +178,7 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
 
 
 def said_secret(words: str) -> str:
-    """The canary that stands in these words; empty where there is none."""
+    """Returns the canary in this text; empty if there is none."""
     found = _CANARY.search(words)
     return found.group(0) if found else ""
 
@@ -279,7 +279,7 @@ def staging_left(url: str) -> list[str]:
 
 
 def postgres_content(url: str) -> Content:
-    """Without staging tables: nobody reads those."""
+    """Without staging tables, which are not read."""
     import psycopg
 
     content: Content = {}
@@ -305,7 +305,7 @@ def postgres_content(url: str) -> Content:
 
 
 def object_content(folder: Path) -> dict[str, str]:
-    """Every object by its key, and the digest of its bytes; half-written ones do not count, they are nobody's."""
+    """Every object by its key, and the digest of its bytes; incomplete files do not count, because nothing refers to them."""
     found = {}
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file() and not path.name.startswith("."):

@@ -1,4 +1,4 @@
-"""A series of kills: each start goes on from the kill before it, and one comparison at its end proves all of them."""
+"""A series of kills: each start resumes after the previous kill, and one comparison at the end verifies all of them."""
 
 from __future__ import annotations
 

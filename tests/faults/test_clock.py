@@ -1,4 +1,4 @@
-"""Row 30 of faults.md: the clock is wrong, jumps in mid run, or the run resumes in another time zone. libfaketime sets the time of our processes."""
+"""Row 30 of faults.md: the clock is wrong, jumps during a run, or the run resumes in another time zone. libfaketime sets the time of our processes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,8 @@ needs_faketime = pytest.mark.skipif(_LIBRARY is None, reason="libfaketime is not
 
 
 def told(scene: Scene, offset: str) -> Path:
-    """From now on the scene's commands are told that much another time; the file that says so may be changed while one is at work.
-
-    What counts from the machine's start (waiting, time-outs) goes on as it does when somebody sets a clock.
+    """Shifts the time of the scene's following commands; the shift may be changed while a command runs. Monotonic clocks (waits, time-outs) are not
+    shifted, as when a clock is set.
     """
     file = scene.folder / "clock"
     file.write_text(f"{offset}\n")

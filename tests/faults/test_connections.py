@@ -46,7 +46,7 @@ def broken(scene: Scene, command: str, proxy: Proxy, fault: Fault, kill: bool) -
 
 
 def into_postgres(reference: Reference, server: Server, proxy: Proxy, scenes: Scenes) -> tuple[Scene, str]:
-    """The scene before the load into a PostgreSQL behind the proxy; and the URL past the proxy."""
+    """Returns the scene before a load into PostgreSQL through the proxy, and the direct URL."""
     scene = scenes(reference.before("load"))
     direct = server.fresh("wire")
     scene.target = server.url("wire", proxy.port)
@@ -86,7 +86,7 @@ def test_commit(
     load_counts: dict[str, int],
     scenes: Scenes,
 ) -> None:
-    """Before the last COMMIT reaches the server: nothing; after it was answered: everything, though the tool does not know. It looks it up."""
+    """Broken before the last COMMIT reaches the server: nothing is published; after its response: everything, although the command has no response. It queries the record."""
     _points(at, spread(range(1, load_counts["commit"] + 1), 3), kill, reference, postgres_store, server, proxy, scenes)
 
 
@@ -226,7 +226,7 @@ def test_server_crashes_full(reference: Reference, postgres_store: Content, serv
 
 
 def _crash(many: int, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> None:
-    """The server loses all its sessions and recovers, in mid load: a backend is killed, so that the postmaster restarts all others."""
+    """The server loses all its sessions and recovers, during a load: a backend is killed, so that the postmaster restarts all others."""
     import signal
 
     for number in range(1, many + 1):
@@ -341,7 +341,7 @@ def test_slow_network(reference: Reference, postgres_store: Content, server: Ser
 
 
 def test_a_silent_connection_is_detected(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
-    """A server that is gone without a word: the system asks for it on every connection after half a minute, not after its own two hours."""
+    """A server that disappears silently: the system probes every connection after half a minute instead of two hours."""
     scene = scenes(postgres_extract.before("extract"))
     before: list[list[float]] = []
     reached = threading.Event()
@@ -360,7 +360,7 @@ def test_a_silent_connection_is_detected(postgres_extract: Reference, proxy: Pro
 
 
 def _asked_after(port: int) -> list[float]:
-    """For each connection of this machine to that port: the seconds until the system asks whether the other end is still there."""
+    """Returns, for each connection of this machine to that port, the seconds until the system probes the other end."""
     found = []
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         _, _, remote, state, _, timer, *_ = line.split()

@@ -121,7 +121,7 @@ def test_unreadable(reference: Reference, scenes: Scenes) -> None:
 
 @pytest.mark.parametrize("how", ["truncated", "longer", "other bytes", "gone"])
 def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> None:
-    """A file that is not the same afterwards ends the extract with 5. One that is gone was read whole: that the share is another one now is found by reconcile (4)."""
+    """A file that changed while it was read ends the extract with 5. A removed file was read completely: reconcile reports the changed share (4)."""
     needs_strace()
     scene = scenes(reference.before("extract"))
     files = shared(scene)

@@ -14,7 +14,7 @@ from .tally import KILL_CALLS, READERS, tried
 
 
 def same_as_reference(scene: Scene, step: str, reference: Reference) -> None:
-    """What the step left is, byte for byte, what an undisturbed one left; and nothing lies beside it that an undisturbed one would not leave."""
+    """Asserts that the step's files equal those of an undisturbed step byte by byte, and that there are no others."""
     if step in ("extract", "split", "reattach", "check"):
         assert not difference(stage_content(scene.run_folder, [step]), reference.stages_of(step))
     assert not difference(object_content(scene.objects), reference.objects_after(step))
@@ -47,7 +47,7 @@ def test_every_call(step: str, reference: Reference, scenes: Callable[[Scene], S
 @pytest.mark.full
 @pytest.mark.parametrize("step", ["extract", "split", "reattach", "load"])
 def test_each_alone(step: str, reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """Every second number in a scene of its own: the start after the kill is the one that has to end it."""
+    """Every second number in a separate scene: the start after the kill must complete the command."""
     needs_strace()
     for call, numbers in counted(scenes(reference.before(step)), step, list(KINDS)).items():
         for number in numbers[::2]:
@@ -60,7 +60,7 @@ def test_each_alone(step: str, reference: Reference, scenes: Callable[[Scene], S
 
 
 def _loop(step: str, reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """For each call one scene: each start goes on from the kill before; the last one, which nothing disturbs, ends it."""
+    """One scene per call: each start resumes after the previous kill; the last, undisturbed one completes the command."""
     needs_strace()
     for call, numbers in counted(scenes(reference.before(step)), step, tuple(KINDS)).items():
         scene = scenes(reference.before(step))

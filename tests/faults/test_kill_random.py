@@ -52,7 +52,7 @@ def killed_at(scene: Scene, command: str, moment: float, *more: str, alone: bool
 def storm(
     scene: Scene, command: str, seconds: float, chance: random.Random, kills: int, allowed: list[Content], *more: str, alone: bool = True
 ) -> None:
-    """So many starts that are killed, each going on where the one before was; then one that ends."""
+    """Kills so many starts, each resuming the previous one, and then completes the command."""
     with Poller(scene.target, scene.folder) as poller:
         for _ in range(kills):
             fired = killed_at(scene, command, seconds * chance.uniform(_INTERPRETER, 1.05), *more, alone=alone)
@@ -130,7 +130,7 @@ EAGER = ("-c", "import sys, etl.system.worker_pool; etl.system.worker_pool.WORTH
 
 
 def test_workers_of_a_killed_run(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """Killed when the workers are there: they end too, at once, whatever they were doing."""
+    """Killed while workers run: they end immediately as well."""
     scene = scenes(reference.before("reattach"))
     scene.launcher = EAGER
     process = scene.start("reattach", "--workers", "2")

@@ -146,7 +146,7 @@ def test_commit_of_the_journal(call: str, reference: Reference, scenes: Scenes) 
 
 
 def _into_postgres(reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> Series:
-    """Loads into a PostgreSQL behind the proxy."""
+    """Loads into PostgreSQL through the proxy."""
 
     def fresh() -> Scene:
         scene = scenes(reference.before("load"))
@@ -173,7 +173,7 @@ def _on_the_wire(command: str, proxy: Proxy, at: str, number: int) -> Shot:
 def test_postgresql(
     reference: Reference, postgres_store: Content, load_counts: dict[str, int], server: Server, proxy: Proxy, scenes: Scenes
 ) -> None:
-    """Before statements, in mid COPY, before the COMMIT, and behind it when the server has answered and the client does not know."""
+    """Before statements, during COPY, before the COMMIT, and after it when the client has not received the response."""
     points = [("statement", number) for number in spread(range(1, load_counts["statement"]), 20)]
     points += [("sent", number) for number in spread(range(1, load_counts["sent"]), 12)[1:-1]]
     last = load_counts["commit"]  # the one that publishes; the others are those of staging tables

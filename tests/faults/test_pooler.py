@@ -22,14 +22,14 @@ _POOLS = {
 
 
 def locks(server: Server) -> int:
-    """How many advisory locks anybody holds."""
+    """Returns the number of advisory locks of all sessions."""
     with server.connect() as connection:
         return int(connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0])
 
 
 @pytest.mark.parametrize("pool", _POOLS)
 def test_transaction_mode(pool: str, reference: Reference, server: Server, scenes: Scenes, tmp_path: Path) -> None:
-    """Refused when the store is opened, whatever the pool: nothing is written, and no lock stays behind with one of the pool's processes."""
+    """Refused when the store is opened, for any pool: nothing is written, and no process of the pool keeps a lock."""
     scene = scenes(reference.before("load"))
     direct = server.fresh("pooled")
     with pooled(server, tmp_path / "pooler", pool_mode="transaction", **_POOLS[pool]) as port, tried(TWO_RUNS):

@@ -1,4 +1,4 @@
-"""Row 40 of faults.md: somebody swaps a folder of the run and a link to another place, all the time that a command is at work."""
+"""Row 40 of faults.md: a folder of the run and a link to another folder are swapped continuously while a command runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _GOES = 5  # of each command
 
 
 class Swapper:
-    """Swaps two names, over and over, as long as it is told to; `swaps` counts."""
+    """Swaps two names repeatedly until it is stopped; `swaps` counts."""
 
     def __init__(self, one: Path, other: Path) -> None:
         self._names = (str(one).encode(), str(other).encode())

@@ -37,7 +37,7 @@ def without_undo(content: Content) -> Content:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_rollback_of_the_only_run(kind: str, reference: Reference, postgres_store: Content, server: Server, scenes: Scenes) -> None:
-    """Row 33: every row and every object that the run brought is gone; the same run can be published again, the same to the last bit."""
+    """Row 33: every row and object of the run is removed; the same run can be published again, identical in every bit."""
     scene = scenes(reference.before("load"))
     if kind == "postgresql":
         scene.target = server.fresh("rolled_back")
@@ -93,7 +93,7 @@ def later(reference: Reference, second: Scene, server: Server, kind: str, scenes
 def test_rollback_of_a_later_run(
     kind: str, reference: Reference, second: Scene, postgres_store: Content, server: Server, scenes: Scenes
 ) -> None:
-    """Row 33: rows that the run changed or removed are back, rows that it brought are gone: the digest of every table from before."""
+    """Row 33: rows that the run changed or removed are restored, rows that it added are removed: every table has its earlier digest."""
     scene, before = later(reference, second, server, kind, scenes)
     scene.run("load", code=0)
     after = store_content(scene.target, scene.folder)
@@ -146,7 +146,7 @@ def test_rollback_killed_full(reference: Reference, second: Scene, server: Serve
 
 
 def _killed(many: int, reference: Reference, second: Scene, server: Server, scenes: Scenes) -> None:
-    """Killed at random times, both kinds of store: the store is the one from before the rollback or from after it; given again it ends."""
+    """Killed at random times, both kinds of store: the store is that before or after the rollback; the repeated command completes."""
     chance = random.Random(f"rollback {many}")
     for kind in ("sqlite", "postgresql"):
         done, before = later(reference, second, server, kind, scenes)
@@ -167,7 +167,7 @@ def _killed(many: int, reference: Reference, second: Scene, server: Server, scen
 
 
 def test_the_same_run_again(reference: Reference, scenes: Scenes) -> None:
-    """Row 10: a finished run, given again, changes nothing and says so: not a byte of the store, of the objects, of the stage files."""
+    """Row 10: a finished run, started again, changes nothing and says so: no byte of the store, the objects or the stage files."""
     scene = scenes(reference.done())
     with tried(BACK):
         end = scene.run("load", code=0)
@@ -226,7 +226,7 @@ def test_resume_with_other_options(reference: Reference, scenes: Scenes, tmp_pat
 
 
 def test_purge(reference: Reference, scenes: Scenes) -> None:
-    """Row 51: behind a purge no secret and no stage file is left in the run's folder; killed meanwhile, the same command ends it."""
+    """Row 51: after a purge no secret and no stage file is left in the run's folder; after a kill the same command completes it."""
     scene = scenes(reference.done())
     with tried(BACK):
         scene.run("purge", code=0)

@@ -16,7 +16,7 @@ Scenes = Callable[[Scene], Scene]
 
 
 def forged(scene: Scene, but: Callable[[dict[str, Any]], object] = lambda body: None) -> None:
-    """As somebody does it who knows this project: a stage file is exchanged for another, and every digest that he can compute is right again."""
+    """As an attacker with knowledge of the project: a stage file is replaced, and every digest that can be computed is correct again."""
     manifest = scene.run_folder / "manifest.json"
     body = json.loads(manifest.read_bytes())["run"]
     before = ""

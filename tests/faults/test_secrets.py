@@ -1,4 +1,4 @@
-"""Rows 35 to 40 of faults.md: canaries in rows and passwords; nothing but the data itself holds them. Modes, links. `scene.ended` looks at all that is said."""
+"""Rows 35 to 40 of faults.md: canaries in rows and passwords, which may only be in the data itself; modes and links. `scene.ended` checks all output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _passwords(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("command", [*STEPS, "status", "plan", "rollback", "purge"])
 def test_verbose(command: str, reference: Reference, scenes: Scenes) -> None:
-    """Row 35: -v and JSON say no secret, whatever the command."""
+    """Row 35: -v and JSON contain no secret, for any command."""
     scene = scenes(reference.before(command) if command in STEPS else reference.done())
     with tried(SECRETS):
         scene.run(command, "-v", code=0)
@@ -75,7 +75,7 @@ def test_password_of_a_url(reference: Reference, postgres_store: Content, server
 
 
 def test_texts_of_the_servers_errors(reference: Reference, server: Server, scenes: Scenes) -> None:
-    """Row 36: what a server says of a row it refuses holds the row: neither -v nor any file repeats it."""
+    """Row 36: a server's message about a refused row contains the row: neither -v nor any file repeats it."""
     scene = scenes(reference.before("load"))
     scene.target = server.fresh("secrets")
     scene.run("load", code=0)
@@ -172,7 +172,7 @@ def test_links(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
 
 
 def test_no_secret_in_the_process_list(reference: Reference, server: Server, scenes: Scenes) -> None:
-    """Row 35: with its URLs in the environment a command, and whatever it starts, shows no password to others."""
+    """Row 35: with its URLs in the environment, a command and its child processes show no password to other users."""
     scene = scenes(reference.before("load"))
     scene.environment = {"PORTAL_MIGRATE_TARGET": server.fresh("secrets")}
     options = [*scene.options("load")[:4], *scene.options("load")[6:]]

@@ -69,7 +69,7 @@ def _signals(step: str, many: int, reference: Reference, scenes: Scenes) -> None
 
 
 def test_postgresql(reference: Reference, postgres_store: Content, server: Server, scenes: Scenes) -> None:
-    """The same into PostgreSQL: the server's session is gone with the command."""
+    """The same on PostgreSQL: the server's session ends with the command."""
     chance = random.Random("signals postgresql")
     scene = scenes(reference.before("load"))
     scene.target = server.fresh("signals")
@@ -85,7 +85,7 @@ def test_postgresql(reference: Reference, postgres_store: Content, server: Serve
 @pytest.mark.parametrize("what", ["stdout", "stderr", "both"])
 @pytest.mark.parametrize("words", [(), ("--output", "json")], ids=["human", "json"])
 def test_a_closed_pipe(what: str, words: tuple[str, ...], reference: Reference, scenes: Scenes) -> None:
-    """Row 1: the reader has gone (`| head -0`): the work is done all the same, and the exit code says so."""
+    """Row 1: the reader has closed the pipe (`| head -0`): the work is completed, and the exit code is 0."""
     scene = scenes(reference.before("load"))
     reader, writer = os.pipe()
     os.close(reader)
@@ -109,7 +109,7 @@ def test_started_without_streams(reference: Reference, scenes: Scenes) -> None:
 
 @pytest.mark.parametrize("words", [(), ("--output", "json")], ids=["human", "json"])
 def test_full_stdout(words: tuple[str, ...], reference: Reference, scenes: Scenes) -> None:
-    """Row 1: what is to be said finds no room (`> /dev/full`): never exit 0, no traceback; the same command then says it."""
+    """Row 1: output cannot be written (`> /dev/full`): never exit 0, no traceback; the same command then prints it."""
     scene = scenes(reference.before("load"))
     with tried(SIGNALS):
         with open("/dev/full", "w") as full:  # noqa: PTH123  # a device

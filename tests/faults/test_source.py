@@ -76,7 +76,7 @@ def test_sqlite_touched_only(reference: Reference, scenes: Scenes) -> None:
 
 @pytest.mark.parametrize("kind", ["portal2", "tc"])
 def test_sqlite_new_table_or_column(kind: str, reference: Reference, scenes: Scenes) -> None:
-    """DDL during the run: what nobody mapped is not left behind in silence (K5)."""
+    """DDL during the run: unmapped tables and columns are reported (K5)."""
     for statement in (
         "CREATE TABLE something_new (x INTEGER)",
         f"ALTER TABLE {'message' if kind == 'portal2' else 'tc_message'} ADD COLUMN something_new TEXT",
@@ -163,7 +163,7 @@ def commits_in_extract(run: Path) -> set[int]:
 
 @pytest.mark.parametrize("journal", ["delete", "wal"])
 def test_sqlite_live_writer(journal: str, reference: Reference, scenes: Scenes) -> None:
-    """A live writer during the extract, and on: whatever is extracted is one moment, and the load finds that it is gone."""
+    """A live writer during the extract and afterwards: the extract is one consistent state, and the load detects the change."""
     scene = scenes(reference.before("extract"))
     file = scene.own_world() / "portal2.sqlite"
     with sqlite3.connect(file) as connection:
@@ -186,7 +186,7 @@ def test_sqlite_live_writer(journal: str, reference: Reference, scenes: Scenes) 
 
 
 def test_sqlite_lock_is_kept(reference: Reference, scenes: Scenes) -> None:
-    """In mid extract nobody can write into a SQLite source with a rollback journal: what is read is one moment, not the bytes of two."""
+    """During the extract no session can write to a SQLite source with a rollback journal, so one consistent state is read."""
     scene = scenes(reference.before("extract"))
     file = scene.own_world() / "portal2.sqlite"
     process = scene.start("extract")
@@ -298,7 +298,7 @@ def test_postgresql_live_writer_full(great: Scene, reference: Reference, server:
 
 
 def _live_writer(many: int, great: Scene, reference: Reference, server: Server, scenes: Scenes) -> None:
-    """Commits into five tables at once during the extract: 0 torn rows, and exit 5 where anything was committed behind the snapshot."""
+    """Commits into five tables at once during the extract: no inconsistent rows, and exit 5 if anything was committed after the snapshot."""
     for number in range(many):
         for schema in ("portal2", "tc"):
             server.copied(f"legacy_{schema}", f"kept_{schema}")
@@ -349,7 +349,7 @@ def _locked(great: Scene, server: Server, scenes: Scenes, environment: dict[str,
 
 
 def test_freeze_check_ignores_its_own_sessions(great: Scene, server: Server, scenes: Scenes) -> None:
-    """Where nobody else is connected it names nobody; where somebody is, it says so."""
+    """It reports other connections, and none if there are none."""
     scene = scenes(great)
     with tried(SOURCE, 2):
         assert "other sessions" not in scene.run("freeze check", "--seconds", "0", code=0).out
@@ -385,7 +385,7 @@ def test_freeze_check(reference: Reference, scenes: Scenes) -> None:
 
 
 def test_freeze_check_of_a_locked_source(reference: Reference, scenes: Scenes) -> None:
-    """A writer that lets nobody read (SQLite, rollback journal) is a writer: exit 5, not a failure to read."""
+    """A writer that blocks readers (SQLite, rollback journal) counts as a writer: exit 5, not a read error."""
     scene = scenes(reference.before("extract"))
     keeper = sqlite3.connect(scene.own_world() / "portal2.sqlite", isolation_level=None)
     keeper.execute("BEGIN EXCLUSIVE")

@@ -46,7 +46,7 @@ def test_file_size_limit(step: str, reference: Reference, scenes: Scenes) -> Non
 
 @pytest.mark.parametrize("step", STEPS_THAT_WRITE)
 def test_too_little_memory(step: str, reference: Reference, scenes: Scenes) -> None:
-    """Row 34: an address space that ends somewhere in the step: whatever ends it then, nothing is half done, and the same command ends it."""
+    """Row 34: the address space is exhausted during the step: there are no partial changes, and the same command completes the step."""
     scene = scenes(reference.before(step))
     before = store_content(scene.target, scene.folder)
     stopped = 0
@@ -131,7 +131,7 @@ def test_insufficient_space_is_detected_before_the_run(step: str, reference: Ref
     [("extract", "run"), ("extract", "objects"), ("split", "run"), ("reattach", "run"), ("check", "run"), ("load", "run")],
 )
 def test_full_disk(step: str, where: str, reference: Reference, scenes: Scenes) -> None:
-    """The run's folder or the object store on a disk that has room, and is full all the same (of files) somewhere in the step: exit 1, then the same command."""
+    """The run's folder or the object store on a disk that runs out of space or of files during the step: exit 1, then the same command."""
     following = reference.before(STEPS[STEPS.index(step) + 1])
     before = entries(reference.before(step).folder / where)
     made = entries(following.folder / where) - before
@@ -150,7 +150,7 @@ def test_full_disk(step: str, where: str, reference: Reference, scenes: Scenes) 
 
 
 def test_full_disk_of_the_store(reference: Reference, scenes: Scenes) -> None:
-    """The new store's own disk fills up in mid transaction: there was room when the load began."""
+    """The disk of the new store becomes full during the transaction: there was space when the load began."""
     scene = scenes(reference.before("load"))
     scene.target = "sqlite:///store/new.sqlite"
     with small_disk(scene.folder / "store", 512 << 20, 2) as larger, tried(SPACE):  # the folder and the store, not its journal
@@ -247,7 +247,7 @@ def small_tablespace(server: Server, path: Path, room: int) -> Iterator[Callable
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 def test_full_disk_of_a_server(share: float, reference: Reference, server: Server, postgres_store: Content, scenes: Scenes) -> None:
-    """A PostgreSQL's own disk has room for a share of the store: exit 1, it says so, nothing is published; with room the same command ends it."""
+    """The disk of a PostgreSQL server has space for a part of the store: exit 1 with a message, nothing is published; with space the same command completes."""
     scene = scenes(reference.before("load"))
     scene.target = server.url("full_disk")
     with server.connect() as connection:

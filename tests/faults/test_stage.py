@@ -1,6 +1,5 @@
-"""Rows 8 and 47 of faults.md: whatever is done to a stage file, the next command refuses it with 6 before the first write to the new store.
-
-The bulk is done in this process, for the interpreter's start would take hours; a sample of every kind by the real command.
+"""Rows 8 and 47 of faults.md: for any damage to a stage file, the next command refuses it with 6 before the first write to the new store. Most cases
+run in this process, because starting the interpreter would take hours; a sample of every kind by the real command.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ KINDS = ("bit", "cut", "more", "empty", "swapped", "another run", "missing", "ex
 
 @contextmanager
 def damaged(run: Path, other: Path, kind: str, chance: random.Random, steps: tuple[str, ...] = STEPS) -> Iterator[str]:
-    """The run's folder with one damage of that kind in those steps' files; whole again behind the block. Gives what was done, in words."""
+    """Damages one file of those steps in that way, and restores it after the block. Yields a description."""
     files = [path for step in steps for path in sorted((run / step).rglob("*")) if path.is_file()]
     path = chance.choice(files)
     before = path.read_bytes()
@@ -174,7 +173,7 @@ def test_report_of_damaged_evidence(reference: Reference, other: Path, scenes: C
 
 
 def test_event_log(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """A line of the log that a kill or a full disk cut short does not stop the run; a line that somebody altered does not pass for one."""
+    """A log line truncated by a kill or a full disk does not stop the run; an altered line does."""
     scene = scenes(reference.before("load"))
     log = scene.run_folder / "events.jsonl"
     whole = log.read_bytes()
@@ -186,7 +185,7 @@ def test_event_log(reference: Reference, scenes: Callable[[Scene], Scene]) -> No
 
 
 def test_links(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """Row 40: a run folder, a manifest or a log that is a link is refused; nothing behind it is changed."""
+    """Row 40: a run folder, a manifest or a log that is a link is refused; its target is not changed."""
     for name in ("manifest.json", "events.jsonl", "objects.journal", ".lock"):
         scene = scenes(reference.before("load"))
         command = "extract" if name == "objects.journal" else "load"

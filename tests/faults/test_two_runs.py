@@ -28,7 +28,7 @@ def tree(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("step", ["extract", "load"])
 def test_same_run_folder(step: str, reference: Reference, scenes: Scenes) -> None:
-    """Whoever comes second is refused; the first ends as if alone."""
+    """The second run is refused; the first ends as if it were alone."""
     for offset in OFFSETS:
         scene = scenes(reference.before(step))
         first = scene.start(step)
@@ -60,7 +60,7 @@ def test_two_folders_one_store(kind: str, reference: Reference, server: Server, 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_sleeping_holder(kind: str, reference: Reference, server: Server, postgres_store: Content, scenes: Scenes) -> None:
-    """SIGSTOP in mid load: the second is refused and changes nothing; SIGCONT: the first goes on and ends. SIGKILL: the second goes on."""
+    """SIGSTOP during the load: the second is refused and changes nothing; SIGCONT: the first resumes and ends. SIGKILL: the second resumes."""
     store = reference.store if kind == "sqlite" else postgres_store
     one, two = scenes(reference.before("load")), scenes(reference.before("load"))
     one.target = two.target = f"sqlite:///{one.store}" if kind == "sqlite" else server.fresh("two_runs")
@@ -82,7 +82,7 @@ def test_sleeping_holder(kind: str, reference: Reference, server: Server, postgr
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_dead_holder(kind: str, reference: Reference, server: Server, postgres_store: Content, scenes: Scenes) -> None:
-    """SIGKILL in mid load: the very next start gets the lock, in the same folder and from another one."""
+    """SIGKILL during the load: the next start gets the lock, in the same folder and in another one."""
     store = reference.store if kind == "sqlite" else postgres_store
     for again in ("same", "other"):
         one, two = scenes(reference.before("load")), scenes(reference.before("load"))

@@ -36,7 +36,7 @@ def put(run: Callable[..., Any], column: TargetColumn, key: int, expression: str
 
 
 def good_rows(run: Callable[..., Any], column: TargetColumn) -> None:
-    """A thousand rows of ordinary values in the same table, their keys before and behind the hostile ones."""
+    """A thousand rows of ordinary values in the same table, with keys before and after the hostile ones."""
     value = {
         "body": "'good'",
         "due_dt": "'2020-02-02'",

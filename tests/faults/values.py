@@ -1,4 +1,4 @@
-"""Hostile values: 128 that PostgreSQL can hold, and 17 that only SQLite lets into a column; by the place where they are put."""
+"""Hostile values: 128 that PostgreSQL can hold, and 17 that only SQLite lets into a column; by column."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, eq=False)
 class TargetColumn:
-    """A column of the old portal that takes any value of a type, and the column of the new store where it has to arrive.
+    """A column of the old portal that takes any value of a type, and the column of the new store for it.
 
     `row`: the other columns of the row, with `{key}` for its key and look-ups of rows that are there.
     """

@@ -33,7 +33,7 @@ _LATER = (
 
 
 def write_later_world(world: Path, folder: Path) -> Path:
-    """The same world some weeks later: rows that changed, that are gone, that are new."""
+    """The same portals some weeks later: changed, removed and new rows."""
     folder.mkdir()
     for name in ("portal2.sqlite", "tc.sqlite"):
         shutil.copyfile(world / name, folder / name)

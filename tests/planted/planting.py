@@ -1,4 +1,4 @@
-"""Plants one fault into the running loader, for as long as a block runs, and says what a run of it came to."""
+"""Plants one fault into the running loader for the duration of a block, and returns the result of its run."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Planting:
 
 @contextmanager
 def planted(fault: Planted) -> Iterator[Planting]:
-    """The loader with that fault: wherever the function was imported to, the wrong one stands. Raises LookupError where there is no such function."""
+    """Replaces the function by the faulty one in every module that imported it. Raises LookupError if there is no such function."""
     for module in pkgutil.walk_packages(etl.__path__, "etl."):
         if not module.name.startswith(_STRANGERS):
             importlib.import_module(module.name)
@@ -77,7 +77,7 @@ def planted(fault: Planted) -> Iterator[Planting]:
 
 
 def outcome(fault: Planted, workspace: Workspace, folder: Path) -> Outcome:
-    """What a run ends with whose extract is done already (`workspace`), with the fault in it; everything lies in `folder`."""
+    """Returns the result of a run with the fault, resumed after its extract (`workspace`); all files are in `folder`."""
     subprocess.run([shutil.which("cp") or "cp", "-a", workspace.folder, folder / "cutover"], check=True)
     copy = Workspace(folder / "cutover")
     with planted(fault) as planting:

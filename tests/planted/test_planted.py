@@ -22,7 +22,7 @@ _CHOSEN = (
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.name in _CHOSEN], ids=lambda fault: fault.name.replace(" ", "-"))
 def test_a_fault_of_the_loader_is_found_before_anything_is_published(checked: Workspace, fault: Planted, tmp_path: Path) -> None:
-    """By the checks, or by the verifier that they ask about the staged rows."""
+    """By the checks, or by the verifier on the staged rows."""
     for step in ("split", "reattach", "check"):
         assert (checked.run / step).is_dir()
     (tmp_path / "planted").mkdir()

@@ -1,4 +1,4 @@
-"""What axe-core, the engine behind most accessibility tools, finds on a page in a real browser."""
+"""Violations that axe-core, the engine of most accessibility tools, finds on a page in a real browser."""
 
 from __future__ import annotations
 

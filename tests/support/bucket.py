@@ -48,7 +48,7 @@ Fault = Callable[[Request], Any]
 
 @dataclass
 class Front:
-    """The state of the proxy: the server behind it, the planted fault, and the number of requests by method."""
+    """The state of the proxy: the server, the planted fault, and the number of requests by method."""
 
     server: str
     fault: Fault = lambda request: None
@@ -143,7 +143,7 @@ class Quiet(ThreadingHTTPServer):
 
 @dataclass(frozen=True)
 class Store:
-    """A bucket behind the proxy; `s3`: a client that bypasses it."""
+    """A bucket accessed through the proxy; `s3`: a client that bypasses it."""
 
     s3: Any
     front: Front

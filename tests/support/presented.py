@@ -1,4 +1,4 @@
-"""Worlds behind an adapter: disguised, migrated, and compared with the contract's world of the same rows (fine print 69)."""
+"""Portals with an adapter: disguised, migrated, and compared with a contract portal of the same rows (fine print 69)."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Portals:
 
 @contextmanager
 def roled(uri: str, folder: Path, profiles: int = 60) -> Iterator[Portals]:
-    """Yields a synthetic world behind the documented roles."""
+    """Yields generated portals with the documented roles."""
     portals = Portals(uri, folder)
     for database in DATABASES:
         portals.do("postgres", f"CREATE DATABASE {database}")

@@ -166,7 +166,7 @@ def test_X2_an_out_of_range_date_is_looked_up_while_a_large_table_is_read(postgr
     ],
 )
 def test_X2_no_other_text_is_taken_for_an_out_of_range_date(kind: str, text: str) -> None:
-    """Else a store that says another text would count as equal."""
+    """Otherwise a store with another text would count as equal."""
     assert readable(text, Column("c", kind)) is UNREADABLE
     assert extreme(text, Column("c", kind)) is UNREADABLE
 

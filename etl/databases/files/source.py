@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,12 +14,12 @@ from typing import Any, Self
 
 from etl.databases import Batch, SourceChange, sqlite_url
 from etl.databases.files.tables import ENDINGS, columns_and_rows, not_read, tables_in
+from etl.databases.files.workbook_cells import hidden_sheets
+from etl.databases.files.wrong import FileProblem, FilesWrong, FileTable
 from etl.databases.quoting import quoted
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.source import SqliteSource
 from mappings.model import TableMapping
-
-_AT_ONCE = 5_000
 
 
 class FolderSource:
@@ -32,40 +31,73 @@ class FolderSource:
         self.folder, self._name = Path(url.removeprefix("folder:")), name
         self.delimiter, self.encoding = ",", "utf-8"
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
-        self.files = tables_in(self.folder, name)
+        self._types: dict[str, dict[str, str]] = {}
+        self._found: list[FileTable] = []
+        self._unusable: FilesWrong | None = None
+        try:
+            self._found = tables_in(self.folder, name)
+        except FilesWrong as error:  # raised at the first read, together with what is wrong elsewhere
+            self._unusable = error
+
+    @property
+    def files(self) -> list[FileTable]:
+        """Returns the tables of the folder; raises FilesWrong where a file is not one."""
+        if self._unusable is not None:
+            raise FilesWrong(self._unusable.problems)
+        return self._found
+
+    def other_delimiters(self) -> dict[str, tuple[str, str]]:
+        """Returns, by table, (its only column, a usual delimiter in that name): the file most likely has that delimiter."""
+        found = {}
+        for table in self.files:
+            names = list(self._types.get(table.name, ()))
+            usual = [delimiter for delimiter in ";,\t|" if delimiter != self.delimiter and len(names) == 1 and delimiter in names[0]]
+            if usual and table.file.suffix.lower() == ".csv":
+                found[table.name] = names[0], usual[0]
+        return found
 
     @cached_property
     def inner(self) -> SqliteSource:
-        """Returns the private SQLite copy, made at the first call and removed by `close`."""
+        """Returns the private SQLite copy, made at the first call and removed by `close`; raises FilesWrong with every file that is not a table."""
         self._scratch = tempfile.TemporaryDirectory(prefix="portal-migrate-")
         file = Path(self._scratch.name) / "files.sqlite"
         with closing(sqlite3.connect(file, isolation_level=None)) as copy:
             copy.execute("PRAGMA journal_mode = off")
             copy.execute("PRAGMA synchronous = off")
+            wrong: list[FileProblem] = []
             for table in self.files:
-                columns, rows = columns_and_rows(table, self.delimiter, self.encoding)
-                listed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns.items())
-                copy.execute(f"CREATE TABLE {quoted(table.name)} ({listed})")
-                statement = f"INSERT INTO {quoted(table.name)} VALUES ({', '.join('?' * len(columns))})"
-                copy.execute("BEGIN")
-                while some := list(itertools.islice(rows, _AT_ONCE)):
-                    copy.executemany(statement, some)
-                copy.execute("COMMIT")
+                try:
+                    columns, rows = columns_and_rows(table, self.delimiter, self.encoding)
+                    # Without types: SQLite would make 1.50 a 1.5 and 99999999999999999999 a 1e20 of them.
+                    copy.execute(f"CREATE TABLE {quoted(table.name)} ({', '.join(map(quoted, columns))})")
+                    copy.execute("BEGIN")
+                    copy.executemany(f"INSERT INTO {quoted(table.name)} VALUES ({', '.join('?' * len(columns))})", rows)
+                    copy.execute("COMMIT")
+                    self._types[table.name] = columns
+                except FilesWrong as error:
+                    wrong += error.problems
+                    if copy.in_transaction:
+                        copy.execute("COMMIT")
+            if wrong:
+                raise FilesWrong(wrong)
         return SqliteSource(sqlite_url(file), self._name)
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         return self.inner.query(statement, *values)
 
     def shapes(self) -> dict[str, dict[str, str]]:
-        return self.inner.shapes()
+        tables = self.inner.shapes()
+        return {name: self._types.get(name, columns) for name, columns in tables.items()}
 
     def relation_kinds(self) -> dict[str, str]:
         return {}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         """Returns the conditions of the copy: a file hides no rows from a process that can read it."""
+        workbooks = sorted({table.file for table in self.files if table.sheet})
+        hidden = [f"{file.name}: sheet {sheet} is hidden; it is read as all others" for file in workbooks for sheet in hidden_sheets(file)]
         beside = [f"{name}: not a file of the kinds {', '.join(ENDINGS)}" for name in not_read(self.folder)]
-        return SourceConditions(beside=beside, not_ruled_out=["rows that were left out when the files were written"])
+        return SourceConditions(beside=beside, notes=hidden, not_ruled_out=["rows that were left out when the files were written"])
 
     def count(self, table: str) -> int:
         return self.inner.count(table)

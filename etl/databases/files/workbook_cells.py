@@ -90,7 +90,7 @@ class Cell:
         try:
             number = float(self.value or "")
         except ValueError:
-            return "a number that is none"
+            return "a value that is not a number"
         if self.form is None:
             return shown
         if self.form in (DATE, TIME):
@@ -128,6 +128,11 @@ class Workbook:
         return found
 
     @cached_property
+    def hidden(self) -> list[str]:
+        """Returns the names of the sheets that are not shown."""
+        return [one.get("name", "") for one in self._book.iter() if _local(one.tag) == "sheet" and one.get("state", "visible") != "visible"]
+
+    @cached_property
     def epoch_1904(self) -> bool:
         """Returns whether day numbers count from 1904."""
         return any(_local(one.tag) == "workbookPr" and one.get("date1904", "0") in ("1", "true") for one in self._book.iter())
@@ -159,6 +164,16 @@ class Workbook:
                 elif event == "end" and tag == "row":
                     one.clear()
 
+    def merged(self, part: str) -> Iterator[str]:
+        """Yields the ranges of merged cells of that part."""
+        with self._zip.open(part) as sheet:
+            for _, one in ElementTree.iterparse(sheet):  # noqa: S314  # as above
+                tag = _local(one.tag)
+                if tag == "mergeCell":
+                    yield one.get("ref", "")
+                elif tag == "row":
+                    one.clear()
+
     def _cell(self, one: ElementTree.Element, row: int, column: int) -> Cell:
         children = {_local(child.tag): child for child in one}
         style = int(one.get("s", 0))
@@ -174,6 +189,20 @@ def unreadable_cells(file: Path) -> Iterator[tuple[str, str]]:
             for cell in book.cells(part) if part else ():
                 if (shown := cell.wrong(book.epoch_1904)) is not None:
                     yield f"{cell.name} of sheet {sheet}", shown
+
+
+def hidden_sheets(file: Path) -> list[str]:
+    """Returns the names of the workbook's sheets that are not shown; they are read as all others."""
+    with Workbook(file) as book:
+        return book.hidden
+
+
+def merged_cells(file: Path) -> Iterator[str]:
+    """Yields (range and sheet) of all cells that are merged: those besides the first are empty, whatever the sheet shows."""
+    with Workbook(file) as book:
+        for sheet, part in book.sheets.items():
+            for cells in book.merged(part) if part else ():
+                yield f"{cells} of sheet {sheet}"
 
 
 def written_numbers(file: Path, sheet: str) -> dict[tuple[int, int], str]:

@@ -58,14 +58,14 @@ _GRANTS = (
 
 
 @dataclass
-class Worn:
+class TableProperties:
     """The properties of empty tables to carry over: the names of their keys, and the statements for the rest."""
 
     keys: dict[tuple[str, str, str], str] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
 
 
-def worn(session: Session, schema: Schema, tables: Sequence[Table]) -> Worn | None:
+def table_properties(session: Session, schema: Schema, tables: Sequence[Table]) -> TableProperties | None:
     """Returns the properties of these empty tables; None where one has rows, or a property that cannot be carried over."""
     names = {"names": [table.name for table in tables]}
     shown = {"names": [*names["names"], *schema.views]}
@@ -81,10 +81,10 @@ def worn(session: Session, schema: Schema, tables: Sequence[Table]) -> Worn | No
         return None
     keys = {(table, kind, definition): name for table, kind, definition, name in rows(_KEYS, names)}
     after = [*rows(_INDEXES, names), *rows(_COMMENTS, shown), *rows(_GRANTS, shown)]
-    return Worn(keys, [statement for (statement,) in after])
+    return TableProperties(keys, [statement for (statement,) in after])
 
 
-def give_way(session: Session, schema: Schema, tables: Sequence[Table]) -> None:
+def swap_tables(session: Session, schema: Schema, tables: Sequence[Table]) -> None:
     """Drops the old tables and the contract's views, and renames the staged tables."""
     views = ", ".join(map(quoted, schema.views))
     if views:
@@ -94,7 +94,7 @@ def give_way(session: Session, schema: Schema, tables: Sequence[Table]) -> None:
         run(session, f"ALTER TABLE {quoted(STAGED + table.name)} RENAME TO {quoted(table.name)}")
 
 
-def wear(session: Session, tables: Sequence[Table], old: Worn) -> bool:
+def restore_properties(session: Session, tables: Sequence[Table], old: TableProperties) -> bool:
     """Applies the old tables' properties to the new ones; returns False where their keys are not the same."""
     with safe_errors("--target", "reading the catalogue"):
         found = session.execute(_KEYS.encode(), {"names": [table.name for table in tables]}).fetchall()

@@ -43,7 +43,7 @@ from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
-from etl.domain.typed_values import HELD, Typed, readable
+from etl.domain.typed_values import HELD, Typed, exact_bytes, readable
 from etl.errors import Busy, MigrationError, Refused
 from mappings.model import TableMapping
 from mappings.schema import Column
@@ -262,34 +262,35 @@ class PostgresSource:
         return pl.concat([pl.DataFrame(schema={"key": pl.String, "version": pl.String}), *found])
 
     def _contents(self, mapping: TableMapping, column: str, within: str) -> Iterator[tuple[str, Iterator[bytes]]]:
-        key, name, table = quoted(mapping.key[0]), quoted(column), self._table(mapping.table)
+        keys, name, table = list(map(quoted, mapping.key)), quoted(column), self._table(mapping.table)
         if self._has_odd_keys(mapping):
-            keys = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
+            known = [key for batch in self.read(mapping, 1 << 30, frozenset({column})) for key in batch.keys or ()]
             batches = self._batches(f"SELECT {name} FROM {table} ORDER BY {self._careful_order(mapping)}", mapping.table)
             for position, content in enumerate(content for batch in batches for content in batch.column(0)):
                 if content.is_valid:
-                    yield keys[position], iter([content.as_py()])
+                    yield known[position], iter([exact_bytes(content.as_py())])
             return
+        listed, order = ", ".join(keys), order_of(mapping)
         with safe_errors(self.name, f"reading {mapping.table}"):
             large = self._session.execute(
-                f"SELECT {key}, octet_length({name}) FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {key}"
+                f"SELECT octet_length({name}), {listed} FROM {table} WHERE octet_length({name}) > {_SMALL} AND {within} ORDER BY {order}"
             ).fetchall()
         for batch in self._batches(
-            f"SELECT {key}, {name} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {key}", mapping.table
+            f"SELECT {name}, {listed} FROM {table} WHERE octet_length({name}) <= {_SMALL} AND {within} ORDER BY {order}", mapping.table
         ):
-            for value, content in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
-                yield str(value), iter([content.as_py()])
-        for value, size in large:
-            yield (
-                str(value),
-                self._chunks(f"SELECT substring({name} from %s for %s) FROM {table} WHERE {key} = %s", int(str(value)), int(str(size))),
-            )
+            contents, *parts = batch.columns
+            for content, *key in zip(contents, *(part.to_pylist() for part in parts), strict=True):
+                yield "|".join(map(str, key)), iter([exact_bytes(content.as_py())])
+        matches = " AND ".join(f"{key} = %s" for key in keys)
+        for size, *key in large:
+            statement = f"SELECT substring({name} from %s for %s) FROM {table} WHERE {matches}"
+            yield "|".join(map(str, key)), self._chunks(statement, key, int(str(size)))
 
-    def _chunks(self, statement: str, key: int, size: int) -> Iterator[bytes]:
+    def _chunks(self, statement: str, key: Sequence[object], size: int) -> Iterator[bytes]:
         for first in range(0, size, _CHUNK_BYTES):
             with safe_errors(self.name, "reading a document"), self._session.cursor(binary=True) as cursor:
-                row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, key)).fetchone()
-            yield row[0] if row else b""
+                row = cursor.execute(statement, (first + 1, _CHUNK_BYTES, *key)).fetchone()
+            yield exact_bytes(row[0]) if row else b""
 
     def freeze_mark(self) -> str:
         with safe_errors(self.name, "reading the snapshot"):

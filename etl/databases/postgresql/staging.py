@@ -62,7 +62,7 @@ def stage(url: str, tables: Sequence[Table], rows: Rows, taken: frozenset[str] |
             if not complete:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for session in sessions:
-                    hang_up(session)
+                    shut_down_socket(session)
 
 
 def _told(news: queue.SimpleQueue[int | Future[None]], jobs: int, failed: list[BaseException]) -> Iterator[int]:
@@ -156,7 +156,7 @@ def references(table: Table, to: Callable[[str], bool], prefix: str = "") -> dic
     }
 
 
-def hang_up(session: Session) -> None:
+def shut_down_socket(session: Session) -> None:
     """Closes the connection of a session in use by another thread; the server rolls back what was not committed."""
     with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(session.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)

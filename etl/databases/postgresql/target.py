@@ -78,7 +78,7 @@ class PostgresTarget(TargetSession):
         existing = self.existing().keys()
         self._fresh, self.staged = not existing & {table.name for table in tables}, True
         self.drop_staging_tables()
-        self._replacing = not self._fresh and self._schema is not None and self._worn(self._schema, tables) is not None
+        self._replacing = not self._fresh and self._schema is not None and self._replaceable_properties(self._schema, tables) is not None
         self._wrote = {}
         yield from stage(self.url, tables, rows, self._taken(), self._wrote)
 
@@ -161,27 +161,27 @@ class PostgresTarget(TargetSession):
             found += [change.table] if untouched or ours != came or merge.rows_by({"": state})[""] != rows else []
         return found
 
-    def _worn(self, schema: Schema, tables: Sequence[Table]) -> replacement.Worn | None:
+    def _replaceable_properties(self, schema: Schema, tables: Sequence[Table]) -> replacement.TableProperties | None:
         """Returns the properties of the existing tables, where they may be replaced; None where they may not."""
         if any(run.state == "PUBLISHED" for run in run_records.runs(self)):
             return None
-        return replacement.worn(self.connection, schema, tables)
+        return replacement.table_properties(self.connection, schema, tables)
 
     def _replaced(self, schema: Schema, tables: list[Table], record: RunRecord) -> list[Change] | None:
         """Replaces the empty tables by the staged ones; returns None, with nothing changed, where they may not be replaced any more."""
         self.execute(f"LOCK TABLE {', '.join(quoted(table.name) for table in tables)} IN ACCESS EXCLUSIVE MODE")
-        old = self._worn(schema, tables)
+        old = self._replaceable_properties(schema, tables)
         if old is None:
             return None
         self.execute("SAVEPOINT before_replacing")
-        replacement.give_way(self.connection, schema, tables)
+        replacement.swap_tables(self.connection, schema, tables)
         run_records.write_record(self, replace(record, fresh=True))
         for table in tables:
             for statement in references(table, lambda parent: parent == OF_THE_RUN).values():
                 self.execute(statement)
         for statement in (*alterations(schema.ddl), *schema.views.values()):
             self.execute_alone(statement)
-        if not replacement.wear(self.connection, tables, old):
+        if not replacement.restore_properties(self.connection, tables, old):
             self.execute("ROLLBACK TO SAVEPOINT before_replacing")
             return None
         return [Change(table.name, self.rows(table.name), 0, 0) for table in tables]

@@ -14,7 +14,7 @@ from etl.databases import redacted_url
 from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.obstacles import RUN_LOCK, holder
 from etl.databases.postgresql.pooler import refuse_pooler, void_lock
-from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, hang_up
+from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, shut_down_socket
 from etl.errors import MigrationError, Refused
 from mappings.schema import Schema
 
@@ -117,7 +117,7 @@ class TargetSession:
 
     def _cleared(self) -> bool:
         """Drops the staging tables; returns False where the session is broken: the next load drops them then."""
-        timer = threading.Timer(_CLEARING, hang_up, (self.connection,))
+        timer = threading.Timer(_CLEARING, shut_down_socket, (self.connection,))
         timer.start()
         try:
             if self.connection.info.transaction_status == TransactionStatus.ACTIVE:  # a signal interrupted a statement

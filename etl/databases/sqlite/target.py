@@ -197,7 +197,7 @@ class SqliteTarget:
             self._connection.execute(
                 "SELECT count(*) FROM main.sqlite_master"
             ).fetchone()  # takes a read lock: no writer can commit from here
-            # SQLite reads a log beside the file whatever the header says, also one that was left there when the file was restored.
+            # SQLite reads a log next to the file regardless of the header, also one left over when the file was restored.
             log = Path(f"{self.path.resolve()}-wal")
             logged = os.pread(self._lock, 2, _VERSIONS_AT) != _NO_WRITE_AHEAD_LOG or log.exists()
             if logged or after not in (None, self._commits() - 1):

@@ -15,7 +15,7 @@ from etl.reconcile.engine.frames import LOCATOR
 from etl.reconcile.engine.source import Source
 from etl.reconcile.present.database import PresentedDatabase
 
-PHYSICAL = "_physical"  # the member of a row that an adapter presented: the raw cells behind it
+PHYSICAL = "_physical"  # the member of a row that an adapter presented: its raw cells
 HOLDING, EXCEPTION = "migration_holding", "migration_exception"
 _PERSONAL = re.compile(r"\S@\S|(?<![0-9])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9])|\b[A-Z\u00d1&]{4}[0-9]{6}[A-Z0-9\u00d1&]{3}\b")
 Rows = list[tuple[str | None, ...]]

@@ -43,7 +43,7 @@ def picker_compared(expected: Expected, store: Store) -> pl.DataFrame:
     wanted = _numbered([_expected(expected, schema)], schema)
     names = Names(dict(expected.world.accounts.select("entity_id", "#number").iter_rows()))
     keys = dict(zip(hashed(expected.world.known.users["email_key"]).tolist(), expected.world.known.users["#key"], strict=True))
-    # A row that stands twice in the view is one too many: the contract's has each once.
+    # A row that occurs twice in the view is a difference: the contract's view has each once.
     row = pl.int_range(pl.len()).over(_ROW).alias("#number")
     here, there = wanted.with_columns(row), actual.with_columns(row)
     on = [_ROW, "#number"]

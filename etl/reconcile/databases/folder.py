@@ -1,6 +1,8 @@
 """A folder of files as the verifier reads it: each file is copied, as texts or values, into a private SQLite file, which is then read."""
 
+import codecs
 import importlib
+import math
 import re
 import sqlite3
 import tempfile
@@ -20,6 +22,7 @@ from etl.reconcile.databases.workbook import Doubtful, numbers
 from etl.reconcile.errors import ReconcileError
 
 PREFIX = "folder:"
+_BLOCKS = (1 << 20, 1 << 24, 1 << 28, (1 << 31) - 1)  # bytes
 
 
 class FolderDatabase(SqliteDatabase):
@@ -62,7 +65,7 @@ def _copied(folder: Path, file: Path, delimiter: str, encoding: str) -> None:
             if path.is_symlink() or not path.is_file():
                 raise ReconcileError(f"{path.name}: it is a link, or not a file at all.", "Give the folder that was migrated.")
             if kind in (".csv", ".tsv"):
-                _filled(copy, path.stem, *_of_text(path, "\t" if kind == ".tsv" else delimiter, encoding))
+                _copied_text(copy, path, "\t" if kind == ".tsv" else delimiter, encoding)
             elif kind == ".parquet":
                 _filled(copy, path.stem, *_of_parquet(path))
             elif kind == ".xlsx":
@@ -89,9 +92,24 @@ def _filled(copy: sqlite3.Connection, name: str, columns: list[str], rows: Itera
     copy.execute("COMMIT")
 
 
-def _of_text(path: Path, delimiter: str, encoding: str) -> tuple[list[str], Iterator[Any]]:
+def _copied_text(copy: sqlite3.Connection, path: Path, delimiter: str, encoding: str) -> None:
+    """Copies a text file; the parser takes no record that is longer than one of its blocks, so these grow until all fit."""
+    for size in _BLOCKS:
+        try:
+            _filled(copy, path.stem, *_of_text(path, delimiter, encoding, size))
+            return
+        except pa.ArrowInvalid as error:
+            if "straddl" not in str(error) or size == _BLOCKS[-1]:
+                raise
+            if copy.in_transaction:
+                copy.execute("ROLLBACK")
+            copy.execute(f"DROP TABLE IF EXISTS {_quoted(path.stem)}")
+
+
+def _of_text(path: Path, delimiter: str, encoding: str, size: int) -> tuple[list[str], Iterator[Any]]:
     csv = pyarrow.csv
-    reading = csv.ReadOptions(encoding="utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding)
+    known = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    reading = csv.ReadOptions(encoding=known, block_size=size)
     parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     with csv.open_csv(path, reading, parsing, csv.ConvertOptions(strings_can_be_null=False)) as first:
         names = first.schema.names
@@ -112,18 +130,35 @@ def _of_parquet(path: Path) -> tuple[list[str], Iterator[Any]]:
 
     def rows() -> Iterator[Any]:
         for batch in file.iter_batches(4_096):
-            yield from zip(*(map(_value, column.to_pylist()) for column in batch.columns), strict=True)
+            yield from zip(*(_values(column) for column in batch.columns), strict=True)
 
     return file.schema_arrow.names, rows()
+
+
+def _values(column: Any) -> list[Any]:
+    try:
+        return [_value(cell) for cell in column.to_pylist()]
+    except (OverflowError, ValueError):  # Arrow has days and moments that Python does not have: their texts
+        return [_value(cell.as_py()) if _has_value(cell) else cell.cast(pa.string()).as_py() for cell in column]
+
+
+def _has_value(cell: Any) -> bool:
+    try:
+        _value(cell.as_py())
+    except (OverflowError, ValueError):
+        return False
+    return True
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if (isinstance(value, int) and not -(1 << 63) <= value < 1 << 63) or (isinstance(value, float) and math.isnan(value)):
+        return str(value).replace("nan", "NaN")  # as a number, SQLite refuses the one and makes NULL of the other
     if isinstance(value, datetime):
         return (value.astimezone(UTC) if value.tzinfo else value).replace(tzinfo=None).isoformat(" ")
     if isinstance(value, Decimal):
-        return str(int(value)) if value == int(value) else str(value)
+        return _value(int(value)) if value == int(value) else f"{value:f}"
     if isinstance(value, date | time):
         return value.isoformat()
     return value if value is None or isinstance(value, int | float | str | bytes) else str(value)

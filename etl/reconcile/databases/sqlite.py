@@ -38,7 +38,7 @@ class SqliteDatabase:
         if not path.is_file():
             raise ReconcileError(f"{path.name}: the SQLite file does not exist.", "Check the URL; reconcile never creates a database.")
         self._opened_as, self._left_out = path, left_out
-        path = path.resolve()  # the log lies beside the file itself, not beside a link to it
+        path = path.resolve()  # the log is next to the file itself, not next to a link to it
         self.path, self._bulk = path, _bulk(path)
         self._rows = sqlite3.connect(_uri(path), uri=True, isolation_level=None, check_same_thread=False)
         self._rows.set_progress_handler(lambda: 0, 1_000_000)  # a signal's handler runs only within Python's own code
@@ -121,8 +121,8 @@ class SqliteDatabase:
 
     def has_key(self, table: str, key: Sequence[str]) -> bool:
         wanted = sorted(key)
-        placed = [row for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(table)})") if row[5]]
-        if placed and sorted(str(row[1], "utf-8") for row in placed) == wanted:
+        key_columns = [row for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(table)})") if row[5]]
+        if key_columns and sorted(str(row[1], "utf-8") for row in key_columns) == wanted:
             return True
         indexes = self._rows.execute(f"PRAGMA index_list({_quoted(table)})").fetchall()
         return any(

@@ -101,7 +101,7 @@ def _from_folder(folder: Path) -> Callable[[str], ObjectState]:
         try:
             if key.startswith("/") or not inside(head):
                 return ObjectState(None, 0, "the key points outside the store")
-            path = f"{top}/{key}"  # as a text: making a path of it costs more than reading what lies there
+            path = f"{top}/{key}"  # as a text: a path object costs more than reading the object
             try:
                 descriptor = os.open(path, _READING | os.O_NOFOLLOW)
             except OSError as error:

@@ -58,7 +58,7 @@ def utc(texts: pl.Series) -> tuple[pl.Series, Mask]:
         first, second = (clock.replace(tzinfo=ZONE, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
         moment[row] = micro[row] - first // timedelta(microseconds=1)
         certain[row] = first == second
-    good &= moment < _END  # behind the last day of year 9999 there is no moment
+    good &= moment < _END  # there is no valid time after the year 9999
     certain &= good
     return pl.select(pl.when(pl.Series(good)).then(pl.Series(moment).cast(pl.Datetime("us")))).to_series(), certain
 
@@ -77,7 +77,7 @@ def _offset_of_day(day: int) -> int:
 def _offset_at_midnight(day: int) -> int:
     try:
         clock = datetime(1970, 1, 1, tzinfo=ZONE) + timedelta(days=day)
-    except OverflowError:  # the day behind the last one
+    except OverflowError:  # the day after the last one
         clock = datetime(9999, 12, 31, tzinfo=ZONE)
     return (clock.utcoffset() or timedelta()) // timedelta(microseconds=1)
 

@@ -1,4 +1,4 @@
-"""Asking: everything is asked, every failing key comes back, and nothing but keys and counts ever leaves."""
+"""Running checks: every check runs, every failing key is listed, and results contain keys and counts only."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_social_security_numbers_are_masked_in_keys(stage: Stage) -> None:
 
 
 def test_values_are_never_printed_not_even_by_great_expectations(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
-    """Wrong values in columns that are asked about by pattern, length, set and uniqueness: only keys, counts and columns are said."""
+    """Wrong values in columns checked by pattern, length, set and uniqueness: results contain keys, counts and columns only."""
     position = stage.position("login", email_key="ann@x.example")
     stage.change("login", position, email_key=CANARY + " " * 300, status_cd=CANARY, first_name=CANARY * 5)
     stage.change("migration_exception", 0, detail=CANARY)

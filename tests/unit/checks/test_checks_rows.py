@@ -111,7 +111,7 @@ def test_a_wrong_value_in_one_row_fails_its_check_with_that_key(name: str, stage
 
 
 def test_a_key_that_repeats_in_another_stage_file_or_another_portion_is_found(stage: Stage) -> None:
-    """Whole-table questions look beyond a stage file, however few rows are looked at together."""
+    """Checks of a whole table compare rows across stage files, also with small batches."""
     assert len(list(stage.files("login"))) == 2  # of users, and of Trade Compliance contacts
     stage.change("login", len(stage.rows("login")) - 1, email_key="ann@x.example")
     check = CHECKS["unique.login.email_key"]
@@ -128,7 +128,7 @@ def test_a_key_that_repeats_in_another_stage_file_or_another_portion_is_found(st
 
 
 def test_keys_compared_in_parts_are_not_confused() -> None:
-    """A table of little more than KEYS_TOGETHER rows has parts that are small enough to be asked about together."""
+    """A table of little more than KEYS_TOGETHER rows has parts that are small enough to be checked together."""
     check = CHECKS["unique.login.email_key"]
     keys = pl.DataFrame({"_row": range(200), "email_key": [f"{number}@x.example" for number in range(200)]})
     stack = Stack()

@@ -124,7 +124,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """A progress function that ignores its arguments."""
 
 
 class Stage:
@@ -151,7 +151,7 @@ class Stage:
         self._write(table, position, lambda rows, here: [*rows[:here], {**rows[here], **values}, *rows[here + 1 :]])
 
     def copy(self, table: str, position: int, /, **values: Any) -> None:
-        """The row once more, behind all others of its file, with these values."""
+        """Appends a copy of the row to its file, with these values."""
         self._write(table, position, lambda rows, here: [*rows, {**rows[here], **values}])
 
     def drop(self, table: str, position: int) -> None:

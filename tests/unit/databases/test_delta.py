@@ -1,4 +1,4 @@
-"""K2, K8: whatever changed between two runs, the second one gives the store of a fresh run, and rollback the one before; on both databases."""
+"""K2, K8: after any change between two runs, the second gives the store of a fresh run, and a rollback the earlier one; on both databases."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_K2_K8_after_any_change_a_delta_equals_a_fresh_run_and_every_rollback_is
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_check_forecasts_changes_by_table_without_writing_to_the_store(kind: str, stores: Stores, tmp_path: Path) -> None:
-    """Three evolved states, the first one again behind them, and rows that others altered: foreseen is what the load then does."""
+    """Three evolved states, the first one again, and rows altered by others: the forecast equals the load."""
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing())]
     url, kinds = stores(kind, "foreseen"), set[str]()
     for number, run in enumerate([*runs, runs[0]]):
@@ -144,7 +144,7 @@ def test_check_forecasts_changes_by_table_without_writing_to_the_store(kind: str
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_K8_a_rollback_that_lacks_before_images_is_refused_and_changes_nothing(kind: str, stores: Stores, tmp_path: Path) -> None:
-    """One table of them gone, one row of them gone, their record gone: never taken for "there was nothing before"."""
+    """A missing table, row or record of before-images never counts as "there were no earlier rows"."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate((first, second))]
     losses = (
@@ -183,7 +183,7 @@ _ALTERED = (
 def test_K8_before_images_altered_with_equal_row_counts_are_refused_and_what_a_killed_load_kept_is_known(
     kind: str, beside: bool, stores: Stores, tmp_path: Path
 ) -> None:
-    """Their digests are in the run's log before the commit: a load that is killed behind it needs no second look at what it kept."""
+    """Their digests are in the run's log before the commit: a load that is killed after it does not compute them again."""
     first, second, _ = changing()
     runs = [staged(world, tmp_path / str(number), tmp_path / "objects", beside) for number, world in enumerate((first, second))]
     for altered in _ALTERED:

@@ -1,4 +1,4 @@
-"""The portable reader's SQL in the words of databases that no test can start: Oracle and SQL Server, beside MySQL and MariaDB."""
+"""The SQL of the portable reader for databases that no test can start, Oracle and SQL Server, and for MySQL and MariaDB."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _TYPES: dict[str, str] = {"TEXT": "LONGTEXT", "TIMESTAMP": "DATETIME(6)", "BYTEA
 
 @pytest.fixture(scope="module")
 def world(mariadb: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cast in MariaDB, behind a role that may SELECT; the same rows, read back, in SQLite."""
+    """The cast in MariaDB, read by a role with SELECT only; the same rows, read back, in SQLite."""
     folder = tmp_path_factory.mktemp("world")
     write_cast(folder / "legacy")
     mappings = read_mappings()
@@ -40,7 +40,7 @@ def world(mariadb: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _moved(root: sa.Connection, lite: sqlite3.Connection, shape: Any) -> None:
-    """The table's rows to MariaDB; those that it does not take stay behind, in SQLite too."""
+    """Writes the table's rows to MariaDB; rows that it rejects are omitted in SQLite as well."""
     declared = ", ".join(f"`{c.name}` {_TYPES.get(c.sql_type, c.sql_type)}{' NOT NULL' if c.not_null else ' NULL'}" for c in shape.columns)
     root.exec_driver_sql(f"CREATE TABLE `{shape.name}` ({declared}, PRIMARY KEY ({', '.join(shape.key)}))")
     names = [c.name for c in shape.columns]

@@ -1,4 +1,4 @@
-"""K9 on PostgreSQL: what server, role or database hide or alter is asked for, by loader and verifier, under the roles of runbooks/roles.md."""
+"""K9 on PostgreSQL: loader and verifier query what server, role or database hide or alter, under the roles of runbooks/roles.md."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_K9_the_settings_of_a_role_change_nothing(portals: Portals) -> None:
 
 
 def test_K9_operators_and_functions_of_other_schemas_are_never_called(portals: Portals) -> None:
-    """Whoever may create in `public` puts his own code under the names of the system's (as CVE-2018-1058 was)."""
+    """A role that may create in `public` can define functions with the names of system functions (as in CVE-2018-1058)."""
     mine = (
         "CREATE TABLE public.caught (who text); GRANT INSERT ON public.caught TO PUBLIC;"
         " CREATE FUNCTION public.spy(a name, b name) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called'; END $$;"
@@ -163,7 +163,7 @@ def test_the_freeze_check_names_under_the_documented_role_who_may_write(portals:
 
 
 def test_the_documented_reader_reads_tables_by_column_and_no_views(portals: Portals) -> None:
-    """A view may show a password under another name; a column that is added later is nobody's business."""
+    """A view may show a password under another name; a column added later must not become readable."""
     with portals.session("portal2", READER) as session:
         session.execute("SET default_transaction_read_only = off")
         for statement in ("SELECT password_hash FROM portal_user", "CREATE TEMPORARY TABLE t (x int)"):
@@ -182,7 +182,7 @@ def test_the_documented_reader_reads_tables_by_column_and_no_views(portals: Port
 
 
 def test_K1_a_replaced_table_or_column_ends_the_run_with_5(portals: Portals) -> None:
-    """Prepared before the extract, swapped behind it: no row is of a later transaction, and there are as many. The load published what was gone."""
+    """Prepared before the extract, swapped after it: no row belongs to a later transaction, and the number of rows is the same. Previously the load published removed rows."""
     portals.do(
         "portal2",
         "CREATE SCHEMA other; CREATE SCHEMA attic",

@@ -1,4 +1,4 @@
-"""Fine print 60, 61, 63 on PostgreSQL: whatever stands in a table's place is read as it is, by loader and verifier."""
+"""Fine print 60, 61, 63 on PostgreSQL: loader and verifier read views, partitions and other relations in place of tables."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_fp60_views_partitions_and_other_relations_give_the_store_of_plain_table
 
 
 def test_fp63_rows_with_equal_or_null_keys_are_distinguished(portals: Portals) -> None:
-    """Behind the forms above: event_history has children, whose keys nobody compares."""
+    """After the forms above: event_history has children, whose keys are not compared."""
     portals.do(
         "portal2",
         "ALTER TABLE portal_task DROP CONSTRAINT portal_task_pkey, ALTER task_id DROP NOT NULL",

@@ -1,4 +1,4 @@
-"""The lock of a run: who holds it is named, and a run that is killed in mid statement does not go on in the server."""
+"""The lock of a run: its holder is named, and the statement of a killed run does not continue in the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.errors import Refused
 
 
 def test_the_session_that_holds_the_lock_is_named(postgres: str) -> None:
-    """Whoever may connect, an auditor too, can hold an advisory lock for as long as he likes."""
+    """Every role that may connect, including an auditor, can hold an advisory lock."""
     with psycopg.connect(postgres, autocommit=True) as auditor:
         auditor.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
         pid = auditor.info.backend_pid

@@ -1,4 +1,4 @@
-"""What can be wrong with a PostgreSQL at either end: a message of its own, its exit code, what to do; and the settings that libpq knows."""
+"""Problems of a PostgreSQL source or target: each has its message, exit code and next step; and the settings of libpq."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def refused(done: Done, code: int, sentence: str, next_step: str = "") -> None:
 
 @pytest.fixture(scope="module")
 def locked(portals: Portals) -> Portals:
-    """A reader who has a password, and this server asks for it."""
+    """A reader role with a password that this server requires."""
     with portals.session("postgres") as connection:
         connection.execute("SET password_encryption = 'scram-sha-256'")  # before PostgreSQL 14 it is not the default
         connection.execute(f"CREATE ROLE {SECRETIVE} LOGIN PASSWORD '{CANARY}' IN ROLE {READER}")
@@ -189,7 +189,7 @@ def test_a_target_that_is_read_only_or_of_another_encoding(portals: Portals) -> 
 
 
 def test_an_old_portal_of_another_encoding_gives_the_same_texts(portals: Portals, tmp_path: Path) -> None:
-    """Latin-1 in the database, and a client that is told to speak Latin-1: all the same UTF-8."""
+    """A Latin-1 database and a client encoding of Latin-1: the texts are still UTF-8."""
     portals.do("postgres", "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
     text = (Path(postgresql.__file__).parents[3] / "mappings/schemas/portal2.sql").read_text()
     for database in ("latin", "utf"):
@@ -218,7 +218,7 @@ def test_an_old_portal_of_another_encoding_gives_the_same_texts(portals: Portals
 
 
 def test_a_deadlock_and_a_lock_timeout_are_retried(portals: Portals) -> None:
-    """Another session locks what the second run wants, in the other order: the server ends one of them; the load looks and begins again."""
+    """Another session takes the same locks in the opposite order: the server ends one of them; the load queries the record and starts again."""
     portals.do("postgres", "CREATE DATABASE deadlock")
     target = as_superuser(portals, "deadlock")
     assert portals.run("run", *world(portals), "--target", target, run="first").code == 0

@@ -247,7 +247,7 @@ def test_other_tables_are_refused_with_a_list(what: str, contract_store: Portals
 
 
 def test_existing_tables_of_the_contract_are_filled_and_sequences_continue(contract_store: Portals) -> None:
-    """Tables that are there and empty; a sequence and an identity behind numbers that the migration brings."""
+    """Existing empty tables; a sequence and an identity column below the migrated numbers."""
     portals = contract_store
     portals.do(
         "portal3",

@@ -1,4 +1,4 @@
-"""Staging tables of a store that is PostgreSQL: who reads them, what a signal leaves of them, what stands in their way."""
+"""Staging tables on PostgreSQL: readers, signals, and conflicting objects."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_the_first_error_of_parallel_sessions_is_reported(store: str) -> None:
 
 @pytest.mark.parametrize("command", ["publish", "take_back"])
 def test_the_session_that_changes_the_store_holds_the_lock(store: str, command: str) -> None:
-    """As behind a pooler that was not noticed when the store was opened: the transaction is another session's, without our lock."""
+    """As with a pooler that was not detected when the store was opened: the transaction runs in another session without the lock."""
     record = RunRecord("run-1", "PUBLISHED", datetime(2023, 9, 16), datetime(2023, 9, 16), None, "0" * 64)
     target = staged(store)
     if command == "take_back":

@@ -1,4 +1,4 @@
-"""The line to a PostgreSQL on another machine: verify-full where nobody says otherwise (row 50 of faults.md), for whatever connects.
+"""The connection to PostgreSQL on another machine: verify-full by default (row 50 of faults.md), for every command.
 
 The other machine is this one under an address that is not loopback; TLS is spoken by a pooler of whole sessions before the server.
 """
@@ -101,7 +101,7 @@ def own_address() -> str:
 
 
 def certificate(folder: Path, name: str, address: str, until: timedelta = timedelta(days=1)) -> Path:
-    """A self-signed certificate of that address; its key lies beside it."""
+    """Returns a self-signed certificate for that address; its key is in the same folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
     now = datetime.now(UTC)

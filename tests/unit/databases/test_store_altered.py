@@ -67,7 +67,7 @@ def test_K8_a_rollback_that_a_trigger_prevents_changes_nothing(kind: str, delta:
 
 
 def test_K8_a_stale_write_ahead_log_of_a_restored_file_is_compared(stores: Stores, tmp_path: Path) -> None:
-    """The file's bytes are those of the publish, and SQLite reads others: those of the log that nobody removed when the file was restored."""
+    """The file's bytes are those of the publish, but SQLite reads those of the write-ahead log that was not removed at the restore."""
     run = staged(changing()[0], tmp_path / "0", tmp_path / "objects")
     run.load(url := stores("sqlite", "stale"))
     path = Path(url.removeprefix("sqlite:///"))

@@ -55,7 +55,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 def ids_of(store: Store) -> Iterable[Given]:
-    """Every id that stands on a row with its old key beside it and its account, if any, beside that."""
+    """Returns every id with the old key and the account, if any, of its row."""
     with closing(sqlite3.connect(store.path)) as connection:
         account_of = "LEFT JOIN entity_account a ON a.account_id = t.account_id"
         for name, shape in MAPPINGS.target.tables.items():

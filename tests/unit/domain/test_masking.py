@@ -1,4 +1,4 @@
-"""H6: what looks like a social security number is masked wherever something is shown, however it is written."""
+"""H6: texts in the form of a social security number are masked in every output, in any notation."""
 
 from __future__ import annotations
 

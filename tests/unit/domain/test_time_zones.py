@@ -1,4 +1,4 @@
-"""Wherever the machine stands: the same command says the same under any TZ, as a process of its own (K10, J4)."""
+"""The same command gives the same output under any TZ, as a separate process (K10, J4)."""
 
 from __future__ import annotations
 

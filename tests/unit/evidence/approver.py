@@ -16,7 +16,7 @@ BACKUP = {"--backup-id": "portal3 of <Saturday> [bold]", "--backup-at": "2023-09
 
 
 class Approver:
-    """Another person: a folder that the run knows nothing of. Of its key only the public half is handed over."""
+    """Another person: a folder unknown to the run. Only the public half of the key is given to it."""
 
     def __init__(self, folder: Path, name: str = "approver") -> None:
         self.home = folder / f"home-of-{name}"
@@ -53,7 +53,7 @@ def anna(tmp_path: Path) -> Approver:
 
 
 def checks(workspace: Workspace, who: Approver) -> str:
-    """The digest that `check` says to a run with that approver."""
+    """Returns the digest that `check` prints for a run with that approver."""
     done = workspace.json("check", "--approver", str(who.public))
     assert done.code == 0, done.err
     assert done.data["approval"] == {"by": who.name, "digest": done.data["approval"]["digest"], "at": None, "backup": None}

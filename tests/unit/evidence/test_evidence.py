@@ -161,7 +161,7 @@ def test_a_link_or_pipe_in_a_bundle_is_refused(bundle: Path) -> None:
 
 
 def test_a_file_without_end_in_a_bundle_is_named_at_once(bundle: Path) -> None:
-    """A terabyte of nothing was read to its end before its size was compared; the same behind a signature that does not fit."""
+    """Previously a sparse file of a terabyte was read completely before its size was compared, also with an invalid signature."""
     os.truncate(bundle / "report" / "report.html", 1 << 40)
     said(verified(bundle), 6, "report/report.html differs from what was signed: 1,099,511,627,776 bytes instead of")
     (bundle / "evidence.sig").write_text("00" * 64)

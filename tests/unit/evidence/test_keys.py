@@ -55,7 +55,7 @@ def test_a_pipe_given_as_a_key_does_not_block(option: str, cast: Workspace, tmp_
 
 
 def test_a_key_under_which_everybody_can_sign_is_refused(tmp_path: Path) -> None:
-    """Signatures that fit a point of small order need no private key: whoever handed it out could deny each of them, and anybody make one."""
+    """Signatures under a point of small order need no private key: everybody can create one, and its owner can deny each."""
     raws = [
         bytes.fromhex(text) for text in ("01" + "00" * 31, "00" * 32, "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa")
     ]

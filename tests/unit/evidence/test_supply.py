@@ -1,4 +1,4 @@
-"""What a bundle says of the software, the modes of all its parts, and stores that a run's folder names."""
+"""The software listed in a bundle, the modes of its files, and the stores named in a run's folder."""
 
 from __future__ import annotations
 

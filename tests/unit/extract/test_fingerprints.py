@@ -71,7 +71,7 @@ def test_K1_reconcile_names_a_table_created_after_publishing(published: Workspac
 
 
 def test_K1_writes_without_a_changed_value_are_detected_on_postgresql(portals: Portals) -> None:
-    """Old and new are equal then, and the report says all the same that the portal was written to."""
+    """Old and new are equal, and the report still states that the portal was written to."""
     assert portals.run("run").code == 0
     run = portals.folder / "run"
     known = prints(run)

@@ -1,4 +1,4 @@
-"""Stretches of keys, read by several: every row is in exactly one of them, or the extract says that it is not (nothing disappears)."""
+"""Key ranges, read by several workers: every row is in exactly one, or the extract reports it (nothing disappears)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from etl.databases.registry import open_source
-from etl.extract import table_batch as stretch
+from etl.extract import table_batch as table_batch
 from etl.extract.step import Helpers, extract
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -25,8 +25,8 @@ __all__ = ["portals"]  # a fixture
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables are cut every few rows."""
-    monkeypatch.setattr(stretch, "ROWS_PER_FILE", 50)
-    monkeypatch.setattr(stretch, "DOCUMENTS_PER_FILE", 7)
+    monkeypatch.setattr(table_batch, "ROWS_PER_FILE", 50)
+    monkeypatch.setattr(table_batch, "DOCUMENTS_PER_FILE", 7)
 
 
 @contextmanager
@@ -36,8 +36,8 @@ def one_helper() -> Iterator[Executor]:
         try:
             yield pool
         finally:
-            for joining in list(stretch._JOINED):
-                pool.submit(stretch.close_worker_sources, joining.root).result()
+            for ticket in list(table_batch._JOINED):
+                pool.submit(table_batch.close_worker_sources, ticket.root).result()
 
 
 def extracted(portals: Portals, folder: Path, by_helpers: bool) -> Step:
@@ -61,17 +61,17 @@ def test_a_table_read_in_key_ranges_gives_the_same_files(portals: Portals, tmp_p
     assert whole.facts["read"] == cut.facts["read"]
 
 
-@pytest.mark.parametrize("by_helpers", [True, False], ids=["in stretches", "whole"])
+@pytest.mark.parametrize("by_helpers", [True, False], ids=["in key ranges", "whole"])
 def test_fp43_rows_whose_keys_are_null_are_held_under_keys_of_their_own(
     by_helpers: bool, portals: Portals, tmp_path: Path, small: None
 ) -> None:
-    """A copy of the old database may have come without its keys' constraints; no stretch of keys has such a row."""
+    """A copy of the old database may lack its key constraints; no key range contains such a row."""
     key = "event_history_pkey"
     portals.do(
         "portal2",
         f"ALTER TABLE event_history DROP CONSTRAINT {key}, ALTER event_id DROP NOT NULL",
         "INSERT INTO event_history (company_profile_id, event_type_cd)"
-        " SELECT company_profile_id, 'LOST' FROM (SELECT * FROM event_history LIMIT 1) one, generate_series(1, 60)",  # more than a stretch has
+        " SELECT company_profile_id, 'LOST' FROM (SELECT * FROM event_history LIMIT 1) one, generate_series(1, 60)",  # more than a key range has
     )
     try:
         step = extracted(portals, tmp_path, by_helpers)

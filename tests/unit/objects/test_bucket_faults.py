@@ -1,4 +1,4 @@
-"""Row 23 of faults.md: a bucket that refuses, breaks off, lies or is slow. Either nothing is published, or old and new are equal; then the same command ends well."""
+"""Row 23 of faults.md: a bucket that refuses, disconnects, returns wrong data or is slow. Either nothing is published, or old and new are equal; then the same command succeeds."""
 
 from __future__ import annotations
 

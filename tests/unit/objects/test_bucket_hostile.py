@@ -1,4 +1,4 @@
-"""A bucket's server that lies or leads elsewhere, another account's bucket, keys that no bucket can hold: refused, and nothing is sent elsewhere."""
+"""A bucket's server that returns wrong data or redirects, another account's bucket, invalid keys: refused, and nothing is sent elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Heard = list[tuple[str, str, str | None]]  # method, path, expected owner
 
 @contextmanager
 def server(answer: Callable[[str, str, str | None], Answer]) -> Iterator[tuple[str, Heard]]:
-    """Yields the address of a server that answers so, and what it was asked."""
+    """Yields the address of a server with these responses, and its requests."""
     heard: Heard = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -65,11 +65,15 @@ def at(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return lambda address: monkeypatch.setenv("AWS_ENDPOINT_URL_S3", address)
 
 
-def test_C9_a_server_that_redirects_is_named_and_nothing_is_sent_to_where_it_leads(at: Callable[[str], None], tmp_path: Path) -> None:
-    """Without a region in the redirect, botocore asked the redirecting server for it until Python's stack ended: an internal error."""
+def _redirect(status: int, elsewhere: str) -> Callable[[str, str, str | None], Answer]:
+    return lambda method, path, owner: (status, {"Location": elsewhere + path}, b"")
+
+
+def test_C9_a_redirect_is_refused_and_not_followed(at: Callable[[str], None], tmp_path: Path) -> None:
+    """Without a region in the redirect, botocore queried the redirecting server for it until a RecursionError: an internal error."""
     with server(lambda *_: (200, {}, b"")) as (elsewhere, heard):
         for status in (301, 302, 307, 308):
-            with server(lambda method, path, _, status=status: (status, {"Location": elsewhere + path}, b"")) as (address, _):
+            with server(_redirect(status, elsewhere)) as (address, _):
                 at(address)
                 with pytest.raises(MigrationError, match=r"it redirects elsewhere|refused \(308\)"):
                     open_objects("s3://bucket/room", tmp_path / "journal")
@@ -103,7 +107,7 @@ def test_K8_an_incomplete_listing_does_not_prove_that_other_stores_need_nothing(
 def test_C9_another_accounts_bucket_is_refused_where_its_owner_is_given(
     store: Store, at: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bucket's name that was given up can be taken by anybody: documents of families would go there."""
+    """A released bucket name can be registered by anybody, who would then receive the documents."""
 
     def owned(method: str, path: str, expected: str | None) -> Answer:
         return (200 if expected == "111122223333" else 403, {}, b"")

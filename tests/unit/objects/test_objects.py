@@ -155,7 +155,7 @@ def test_records_of_referring_stores_are_not_objects(tmp_path: Path) -> None:
 
 
 def test_predictable_names_and_foreign_folders_are_not_written_to(tmp_path: Path) -> None:
-    """Somebody who made a file of the coming name first kept it, and read and altered every document behind the read-back."""
+    """Previously another user could create a file with the predictable name first, and read and alter every document after it was read back."""
     root = tmp_path / "objects"
     root.mkdir()
     root.chmod(0o777)

@@ -53,7 +53,7 @@ def test_without_an_earlier_run_a_probe_gives_a_wide_band() -> None:
 
 
 def test_plan_forecasts_from_neighbouring_runs(published: Workspace) -> None:
-    """The real command: the run that the folder holds is found by name and beside --run; a folder that is not a run is refused."""
+    """The real command: an earlier run is found by name and next to --run; a folder that is not a run is refused."""
     words = [word for option in ("--source", "--tc", "--files") for word in (option, published.stores[option])]
     beside = published.command("plan", *words, "--run", "next", "--output", "json")
     assert beside.code == 0, beside.err
@@ -138,7 +138,7 @@ def test_without_earlier_runs_only_progress_that_counts_the_whole_step_says_when
 
 
 def test_status_says_when_the_step_at_work_and_the_run_will_end(published: Workspace) -> None:
-    """The real command, beside a run that holds the lock; after it nothing is at work."""
+    """The real command, while a run holds the lock, and afterwards."""
     shutil.copytree(published.run, published.folder / "rehearsal-1")
     since = (datetime.now(UTC) - timedelta(seconds=1)).isoformat(timespec="seconds")
     write_note(published.run / layout.PROGRESS, working("report", 0) | {"since": since})

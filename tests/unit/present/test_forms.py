@@ -1,4 +1,4 @@
-"""The forms of the adapter: what each gives, asked of the loader's evaluation and of the verifier's, which must agree on every cell."""
+"""The forms of the adapter, evaluated by loader and verifier, which must agree on every cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables are told apart by their neighbours where their own columns are alike."""
+"""Tables with similar columns are distinguished by their neighbours."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def test_checks_do_not_import_steps_or_stores() -> None:
 
 
 def test_no_check_calls_what_it_checks() -> None:
-    """Ids, e-mail keys, normal forms, routes: what both had from one place would be right whatever it is."""
+    """Ids, e-mail keys, normal forms, routes: a check that uses the loader's function would always pass."""
     assert (
         who_imports(
             "etl.rules",
@@ -228,7 +228,7 @@ def test_no_check_calls_what_it_checks() -> None:
 
 
 def test_the_verifier_shares_with_the_loader_only_the_errors() -> None:
-    """What both had from one place could be wrong in both."""
+    """A shared function could be wrong on both sides."""
     for path in MODULES:
         if shown(path).startswith("etl/reconcile/"):
             ours = {name for name in imported(path) if name.split(".")[0] in OURS and not name.startswith("etl.reconcile")}
@@ -277,7 +277,7 @@ def test_boto3_is_imported_by_one_module_of_each_side(cast: Workspace) -> None:
 
 
 def _names_in_a_run_folder(path: Path) -> list[str]:
-    """What the module says that is a path in a run's folder, or begins or continues one: texts, not docstrings, and parts of paths."""
+    """Returns the texts of a module that are paths in a run's folder, or parts of one; docstrings excluded."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     sentences = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     found = []
@@ -355,8 +355,17 @@ def test_only_the_checks_import_great_expectations(words: tuple[str, ...], tmp_p
     "words", [("status",), ("trace", "P2", "document", "301"), ("trace", "--account", "10000301"), ("picker", "ines@meridian.example")]
 )
 def test_a_look_up_imports_nothing_heavy(words: tuple[str, ...], cast: Workspace) -> None:
-    """Their imports alone would take longer than the fifth of a second in which a look-up has to answer."""
+    """Their imports alone would take longer than the 0.2 seconds of a look-up."""
     script = f"import sys; sys.argv[1:] = {[*words, '--run', 'run']!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
     done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {name.split(".")[0] for name in done.stdout.split()} & HEAVY == {"rich"}
+
+
+def test_letters_bring_neither_the_report_nor_the_libraries_of_its_tables(cast: Workspace, tmp_path: Path) -> None:
+    """A letter takes a millisecond; these imports take as long as hundreds of letters."""
+    words = ["company", "1", "--run", "run", "--folder", str(tmp_path / "letters")]
+    script = f"import sys; sys.argv[1:] = {words!r}; sys.path.insert(0, {str(ROOT)!r})\nimport atexit, cli\natexit.register(lambda: print(*sys.modules))\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], cwd=cast.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {name.split(".")[0] for name in done.stdout.split()} & {"polars", "pyarrow", "numpy", "pandas", "xlsxwriter"} == set()

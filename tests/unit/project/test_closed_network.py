@@ -1,4 +1,4 @@
-"""No network: the page that installs from a folder of wheels, and a program that asks nobody."""
+"""No network: the page that installs from a folder of wheels, and a program without network connections."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def cut_off() -> list[str]:
 
 
 def test_the_documented_download_installs_and_runs_without_a_network(tmp_path: Path) -> None:
-    """As the page says, in a network without a way out (where the system allows that); a wheel that was exchanged is refused."""
+    """As documented, in a network namespace without connections (if the system allows it); a replaced wheel is refused."""
     copy = plain_copy(tmp_path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PORTAL_MIGRATE", "VIRTUAL_ENV"))}
     environment["PATH"] = f"{Path(sys.executable).resolve().parent}:{environment['PATH']}"  # not the test run's own environment

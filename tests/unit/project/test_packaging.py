@@ -1,4 +1,4 @@
-"""What is installed: exactly the locked packages, all data files, names that nobody else owns; and the README's first command, for real."""
+"""Installation: exactly the locked packages, all data files, package names that no other distribution owns; and the README's first command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NAMED_OTHERWISE = {"great_expectations": "great-expectations", "jinja2": "jinja2
 
 
 def plain_copy(folder: Path) -> Path:
-    """This project without what git ignores: builds write beside their sources."""
+    """A copy of this project without ignored files, because builds write into the source tree."""
     ignored = shutil.ignore_patterns(".git", ".venv", "*cache*", "*.egg-info", "build", "dist", "demo", ".hypothesis")
     return Path(shutil.copytree(ROOT, folder / "project", ignore=ignored))
 
@@ -155,7 +155,7 @@ def test_no_other_distribution_owns_our_package_names() -> None:
 
 
 def test_every_action_of_a_workflow_is_pinned_by_its_commit() -> None:
-    """A tag can be moved to other code; the version stands beside the commit, for people and for tools that raise both."""
+    """A tag can be moved to other code; the version is a comment next to the commit, for people and update tools."""
     found = [
         (file.name, line.strip())
         for path in (ROOT / ".github", ROOT / "runbooks", ROOT / ".ci")
@@ -200,7 +200,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(tmp_path: Path)
 
 
 def test_the_readmes_first_command_works_and_the_wheel_needs_no_sources(tmp_path: Path) -> None:
-    """An environment of its own, from the lock with its hashes; then from another folder, the sources gone."""
+    """A separate environment, installed from the lock with its hashes, then used from another folder without the sources."""
     copy = plain_copy(tmp_path)
     (command,) = [code for mark, code in blocks(ROOT / "README.md", "sh") if mark == "demo"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PORTAL_MIGRATE", "VIRTUAL_ENV"))}

@@ -24,7 +24,7 @@ from etl.load.step import load
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.report.facts import facts
-from etl.report.html import HERE
+from etl.report.templates import HERE
 from etl.report.terminal import show
 from etl.runfolder.folder import RunFolder, Step, open_locked
 from etl.runfolder.settings import RunSettings

@@ -129,7 +129,7 @@ def test_a_held_row_names_its_cause_and_company(folder):
 
 
 def test_the_key_of_a_failed_check_names_the_cause_of_its_hold(folder):
-    """An old row by its own key, with what the check says behind it; a new row by its portal, its old key and the id of the copy."""
+    """An old row is named by its key, followed by the check's note; a new row by its portal, old key and id."""
     copy = "(00000000-015d-8000-8000-000000000001)"
     keys = {
         "P2.document_content": ["2107", "2107: neither loaded nor held", "999999999"],

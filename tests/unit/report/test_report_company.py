@@ -1,4 +1,4 @@
-"""The page per company: what one profile has become, and that nobody else's data and nothing of CBP's own is in it."""
+"""The page of a company: its accounts, without data of other companies and without internal data."""
 
 # The fixture `urls` is a pair.
 # mypy: disable-error-code="call-arg"
@@ -131,7 +131,7 @@ def test_what_to_do_names_the_document_the_person_and_the_identifier(urls, store
 
 
 def test_the_letter_of_a_company_without_an_opener_says_so(urls, store):
-    """The one fact that stops a partner on the first day."""
+    """An account that no user can open is the most urgent fact for a company."""
     usable = "l.status_cd = 'ACTIVE' OR l.status_cd = 'LOCKED' AND l.lock_reason_cd IN ('PASSWORD', 'IDLE')"
     query = f"""SELECT a.legacy_profile_id, a.account_number FROM entity_account a WHERE a.trade_visible AND NOT EXISTS
         (SELECT 1 FROM account_picker p JOIN login l ON l.login_id = p.login_id WHERE p.account_id = a.account_id AND ({usable}))"""

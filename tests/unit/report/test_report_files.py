@@ -13,7 +13,6 @@ import jsonschema
 import polars as pl
 import pytest
 
-from etl.report import write_report
 from etl.report.annotations import annotated
 from etl.report.csv_files import csv_bytes
 from etl.report.facts import facts
@@ -21,6 +20,7 @@ from etl.report.html import as_html, some
 from etl.report.junit import as_junit
 from etl.report.lists import lists, without_personal
 from etl.report.markdown import as_markdown
+from etl.report.write import write_report
 from tests.unit.report.cast_run import DIFFERENCE, GOLDEN, MAPPINGS, SCHEMA, answered, cast, folder, normal, reconciled, text_of
 
 __all__ = ["folder"]  # fixtures

@@ -13,7 +13,7 @@ import pypdf
 import pytest
 from playwright.sync_api import sync_playwright
 
-from etl.report import write_report
+from etl.report.write import write_report
 from etl.runfolder.folder import open_locked
 from tests.support.accessibility import barriers, barriers_everywhere
 from tests.unit.report.cast_run import HOSTILE, MAPPINGS, cast, copy_of, hostile
@@ -81,6 +81,51 @@ def test_search_hides_the_other_rows_and_says_how_many(browser, page):
     assert found["rules"] == ["J4"]
     assert 0 < found["shown"] < 30
     assert found["told"].startswith(f"{found['shown']} of ")
+
+
+def test_a_search_that_is_cleared_shows_the_first_rows_at_once_and_then_all_again(browser, page, tmp_path):
+    """Laying out a thousand rows takes longer than a person waits for a letter."""
+    long = tmp_path / "long.html"
+    head, mark, rest = Path(page.removeprefix("file://")).read_text(encoding="utf-8").partition('id="held-list"')
+    before, body, after = rest.partition("<tbody>")
+    long.write_text(head + mark + before + body + "<tr><td>one more</td></tr>" * 350 + after, encoding="utf-8")
+    browser.goto(long.as_uri())
+    none, first, every, told = browser.evaluate("""(() => {
+      const block = document.getElementById("held-list").closest("[data-list]"), input = block.querySelector("input");
+      const type = (text) => { input.value = text; input.dispatchEvent(new Event("input")); };
+      const shown = () => Array.from(block.querySelectorAll("tbody tr")).filter((row) => !row.hidden).length;
+      type("no row has these words"); const none = shown(); type("");
+      return [none, shown(), block.querySelectorAll("tbody tr").length, block.querySelector("output").textContent];
+    })()""")
+    assert (none, first, every > 350) == (0, 100, True)
+    assert told == f"{every} of {every} rows shown"
+    browser.wait_for_selector("[data-list]:has(#held-list) tbody tr[hidden]", state="detached")
+
+
+def test_the_keyboard_alone_leads_from_a_count_to_its_rows_and_back(browser, page):
+    """Enter on a count moves to its list, filtered; the next stop of Tab is the list's search field, and the contents lead back."""
+
+    def tabbed(selector, key="Tab"):
+        for _ in range(500):
+            browser.keyboard.press(key)
+            if browser.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"{key} does not lead to {selector}")
+
+    browser.goto(page)
+    tabbed("a[data-find=BROKEN_REFERENCE]")
+    count = browser.evaluate("document.activeElement.closest('tr').cells[1].textContent")
+    browser.keyboard.press("Enter")
+    browser.keyboard.press("Tab")
+    assert browser.evaluate("document.activeElement.value") == "BROKEN_REFERENCE"
+    listed = "document.activeElement.closest('[data-list]')"
+    rows = browser.evaluate(
+        f"Array.from({listed}.querySelectorAll('tbody tr')).filter((row) => !row.hidden).map((row) => row.cells[2].textContent)"
+    )
+    assert str(len(rows)) == count
+    assert all(rows)  # the keys of the source rows
+    assert browser.evaluate(f"{listed}.querySelector('tbody tr:not([hidden])').getBoundingClientRect().top < innerHeight")
+    tabbed("a[data-find=BROKEN_REFERENCE]", "Shift+Tab")
 
 
 def test_numbers_are_sorted_as_numbers_and_the_direction_is_announced(browser, page):

@@ -16,7 +16,6 @@ import pytest
 from etl.holding.causes import holding
 from etl.holding.row_counts import RowsByProfile, rows_by_table
 from etl.placement.held_rows import HELD
-from etl.report import write_report
 from etl.report.controls import SECTIONS, controls
 from etl.report.csv_columns import csv_files
 from etl.report.decided import decided
@@ -27,6 +26,7 @@ from etl.report.loaded_keys import accounted_keys, old_keys
 from etl.report.recheck import as_sql
 from etl.report.signed import signed
 from etl.report.tables import SHEET_ROWS, as_workbook, tables
+from etl.report.write import write_report
 from etl.runfolder import layout
 from etl.runfolder.folder import open_locked
 from mappings.errors import MappingError

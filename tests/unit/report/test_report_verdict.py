@@ -1,15 +1,15 @@
-"""What a report says first: the verdict, the worst before all else, for every state of a run."""
+"""The verdict at the top of a report, the most severe finding first, for every state of a run."""
 
 import sqlite3
 
 import jsonschema
 import pytest
 
-from etl.report import write_report
 from etl.report.facts import facts
 from etl.report.html import as_html
 from etl.report.lists import lists
 from etl.report.verdict import verdict
+from etl.report.write import write_report
 from etl.runfolder.folder import open_locked
 from tests.unit.report.cast_run import DIFFERENCE, MAPPINGS, SCHEMA, answered, cast, folder, reconciled
 

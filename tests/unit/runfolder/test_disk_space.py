@@ -1,4 +1,4 @@
-"""Room on the disks: what `plan` estimates is enough for what a run then writes. Refusals before each step, full disks in mid step: faults/test_space.py."""
+"""Disk space: the estimates of `plan` are sufficient for a run. Refusals before each step, full disks during a step: faults/test_space.py."""
 
 from __future__ import annotations
 

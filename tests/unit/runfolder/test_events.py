@@ -1,4 +1,4 @@
-"""The run's log: who did what, under which database roles, with which configuration; each line chained to the one before."""
+"""The run's log: user, action, database roles and configuration of each step; each line is chained to the previous one."""
 
 from __future__ import annotations
 

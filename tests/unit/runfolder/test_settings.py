@@ -68,7 +68,7 @@ def test_fixed_settings_stay_also_those_fixed_as_absent() -> None:
 
 
 def test_a_folder_called_none_is_a_folder() -> None:
-    """The manifest says `none` of what was not given."""
+    """The manifest has `none` for a setting that was not given."""
     begun = RunSettings(files="none")
     assert from_json(begun.as_json()).files == "./none"
     assert begun.fixed(RunSettings(files="none")) == from_json(begun.as_json())

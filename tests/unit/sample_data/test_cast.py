@@ -1,4 +1,4 @@
-"""The cast, migrated: what is held and flagged is what its index says, and nothing else."""
+"""The migrated cast: exactly the rows of its index are held and flagged."""
 
 import tomllib
 from typing import Any

@@ -21,7 +21,7 @@ from etl.system.terminal import Screen
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that advances on request."""
 
     def __init__(self) -> None:
         self.now = 1000.0

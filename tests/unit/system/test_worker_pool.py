@@ -1,4 +1,4 @@
-"""Helping processes: they import nothing from where the operator stands, and a cluster of other machines is reached by TLS alone."""
+"""Worker processes import nothing from the current folder, and a cluster on other machines is reached by TLS only."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.extract import table_batch as stretch
+from etl.extract import table_batch as table_batch
 from etl.runfolder.folder import open_locked
 from etl.system.worker_pool import worker_processes
 from sample_data.world import write_cast
@@ -144,7 +144,7 @@ def test_any_cut_into_stage_files_gives_the_same_store(world: Legacy) -> None:
         stores = []
         for rows in (50_000, 1, 3):
             with pytest.MonkeyPatch.context() as constant:
-                constant.setattr(stretch, "ROWS_PER_FILE", rows)
+                constant.setattr(table_batch, "ROWS_PER_FILE", rows)
                 stores.append(migrate(position, folder / str(rows)))
         first, *others = [content_of_store(store.path) for store in stores]
         assert [other == first for other in others] == [True, True]
@@ -265,7 +265,7 @@ def test_worker_processes_give_the_same_files(tmp_path: Path, pool: Executor) ->
     """K3: what a run leaves depends on no scheduling; the stage files' digests are equal too."""
     position = write_cast(tmp_path / "legacy")
     with pytest.MonkeyPatch.context() as constant:
-        constant.setattr(stretch, "ROWS_PER_FILE", 5)
+        constant.setattr(table_batch, "ROWS_PER_FILE", 5)
         alone, together = migrate(position, tmp_path / "alone"), migrate(position, tmp_path / "together", pool=pool)
     assert alone.run.digest("extract", "split", "reattach") == together.run.digest("extract", "split", "reattach")
     assert content_of_store(alone.path) == content_of_store(together.path)
@@ -275,7 +275,7 @@ def test_the_cast_cut_into_single_rows_is_the_cast(tmp_path: Path) -> None:
     position = write_cast(tmp_path / "legacy")
     whole = migrate(position, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as constant:
-        constant.setattr(stretch, "ROWS_PER_FILE", 7)
+        constant.setattr(table_batch, "ROWS_PER_FILE", 7)
         cut = migrate(position, tmp_path / "cut")
     assert content_of_store(cut.path) == content_of_store(whole.path)
 

@@ -1,0 +1,67 @@
+"""Writes the report into the run's folder, in all its forms."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from etl.errors import MigrationError
+from etl.report.annotations import annotated
+from etl.report.csv_files import as_csv
+from etl.report.early import early_files, early_line
+from etl.report.facts import facts
+from etl.report.html import as_html
+from etl.report.junit import as_junit
+from etl.report.lists import lists
+from etl.report.markdown import as_markdown, summary
+from etl.report.recheck import as_sql
+from etl.report.tables import as_workbook, tables
+from etl.runfolder import layout
+from etl.runfolder.folder import RunFolder
+from etl.runfolder.stage_file_io import StageFile
+from mappings.model import Mappings
+
+
+def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
+    """Writes the report into `report/` of the run's folder and returns its files; summary.md also goes to the CI job's summary if there is one.
+
+    Raises EvidenceAltered (6) if a stage file is not that of the manifest.
+    """
+    found = lists(folder, mappings)
+    report = facts(folder, mappings, found)
+    short, frames = summary(report), tables(report, found, mappings)
+    contents = {
+        "report.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),
+        "report.md": as_markdown(report, found, mappings).encode(),
+        "summary.md": short.encode(),
+        "report.html": as_html(report, found, mappings).encode(),
+        "junit.xml": as_junit(report),
+        "recheck.sql": as_sql(report, mappings).encode(),
+        "report.xlsx": as_workbook(report, frames),
+        **as_csv(frames),
+    }
+    files = [folder.write_bytes(layout.report_file(name), content) for name, content in sorted(contents.items())]
+    _tell_job(short, annotated(report))
+    return files
+
+
+def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
+    """Writes junit.xml and summary.md of a run that ended in that step, and shows them in the CI job: its summary and one line beside it."""
+    files = early_files(folder, step, error)
+    for name, content in files.items():
+        folder.write_bytes(layout.report_file(name), content)
+    _tell_job(files["summary.md"].decode(), [early_line(step, error)])
+
+
+def _tell_job(short: str, notes: list[str]) -> None:
+    """Appends the short report to the CI job's summary file, and writes the notes that CI shows beside the job."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        with suppress(OSError):  # stdout is closed: the report is written nevertheless
+            sys.stderr.write("".join(f"{note}\n" for note in notes))  # not stdout, which may be JSON; both are read
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(short)
