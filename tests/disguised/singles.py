@@ -19,7 +19,6 @@ from sqlalchemy.engine import make_url
 from tests.disguised.single_changes import FOLDERS, OnPostgresql, OnSqlite, changes_missed, rename_missed, renames
 from tests.support.command import command
 
-
 _TOLD = 50  # renames between two lines of progress
 
 
