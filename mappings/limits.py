@@ -92,9 +92,9 @@ def adapter_files(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         raise MappingErrors([(str(folder), "folder", "nothing", "an adapter's folder")])
     found = {}
-    for place in sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")):
-        name = place.relative_to(folder).as_posix()
-        descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have taken its place
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.relative_to(folder).as_posix().startswith(".")):
+        name = path.relative_to(folder).as_posix()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # non-blocking: a pipe may have taken its place
         with os.fdopen(descriptor, "rb") as file:
             content = file.read(_MOST + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
         if content is None or len(content) > _MOST:

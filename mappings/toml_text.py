@@ -87,9 +87,9 @@ def read_toml(content: bytes) -> tuple[dict[str, Any], str]:
     except ValueError as error:
         long = re.search(r"\d{4000}", text)
         if long is None:
-            place = _LINE.search(str(error))
+            at_line = _LINE.search(str(error))
             raise NotToml(
-                int(place[1]) if place else None, f"{_LINE.sub('', str(error))}; write tables as [[word]], and numbers with few digits"
+                int(at_line[1]) if at_line else None, f"{_LINE.sub('', str(error))}; write tables as [[word]], and numbers with few digits"
             ) from None
         line = text[: long.start()].count("\n") + 1
         raise NotToml(line, "a whole number has thousands of digits; write at most 18") from None

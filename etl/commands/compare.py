@@ -15,7 +15,7 @@ from etl.options import Options
 from etl.path_overlap import of_run, refuse_overlap
 from etl.report.comparison_page import as_comparison_page
 from etl.report.csv_files import csv_bytes
-from etl.report.facts import facts_of
+from etl.report.facts import facts
 from etl.report.lists import Lists, lists
 from etl.runfolder.folder import open_readonly
 from etl.system.private_folder import PrivateFolder
@@ -81,7 +81,7 @@ def _read(run: Path, mappings: Mappings, name: str) -> _Run:
     if "extract" not in folder.steps:
         raise Refused(f"{run} has not read any rows yet.", "Give runs that have completed extract.")
     found = lists(folder, mappings)
-    return _Run(name, facts_of(folder, mappings, found), found)
+    return _Run(name, facts(folder, mappings, found), found)
 
 
 def _numbers(runs: Sequence[_Run]) -> pl.DataFrame:

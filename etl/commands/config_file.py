@@ -7,16 +7,19 @@ from pathlib import Path
 
 import click
 
+_MOST = 16 << 20  # bytes
+
 
 def configured(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
     if value is None:
         return None
+    from etl.system.given_file import given_bytes
     from mappings.toml_text import loads
 
     context.meta["config"] = value
     try:
-        words = loads(Path(value).read_bytes().decode("utf-8-sig"))  # editors of Windows write a byte order mark
+        words = loads(given_bytes(Path(value), _MOST).decode("utf-8-sig"))  # editors of Windows write a byte order mark
     except OSError as error:
         raise click.BadParameter(f"{value} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number with too many digits, nested too deeply

@@ -149,7 +149,19 @@ def verify(bundle: Path, path: Path, approver: Path | None = None, authority: Pa
         raise EvidenceAltered(f"{LISTING}: the Merkle root does not match the files.", _AGAIN)
     _refuse_other_documents(bundle / "bag")
     facts = {"bundle": str(bundle), "files": len(known), "root": listing["root"], "run_id": listing["run_id"]}
-    return {**facts, **proved(bundle, listing, approver), "time_stamp": stamped(bundle, authority)}
+    facts |= proved(bundle, listing, approver)
+    _refuse_other_listing(bundle, known, exact)
+    return {**facts, "time_stamp": stamped(bundle, authority)}
+
+
+def _refuse_other_listing(bundle: Path, files: dict[str, dict[str, Any]], exact: bytes) -> None:
+    """Raises EvidenceAltered for a listing that `pack` would not write of these files: one twice, a word more, another time than in packed.json."""
+    try:
+        same = _listing({name: (file["size"], file["sha256"]) for name, file in files.items()}, (bundle / PACKED).read_bytes()) == exact
+    except (OSError, ValueError, TypeError, RecursionError):
+        same = False
+    if not same:
+        raise EvidenceAltered(f"{LISTING} is signed, but does not agree with {PACKED} and the files.", _AGAIN)
 
 
 def _listed(exact: bytes) -> dict[str, Any]:
@@ -158,6 +170,9 @@ def _listed(exact: bytes) -> dict[str, Any]:
         listing = json.loads(exact)
         kind, version = listing.get("kind", KIND), listing["version"]
         listing["signed_by"], listing["run_id"], listing["root"], listing["packed_at"]
+        for file in listing["files"]:
+            if not (type(file["size"]) is int and isinstance(file["name"], str) and isinstance(file["sha256"], str)):
+                raise ValueError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise EvidenceAltered(f"{LISTING} is signed, but is not a valid listing of evidence.", _AGAIN) from None
     if kind != KIND:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from etl.databases import redacted_url
 from etl.domain.acceptance import NO_ACCEPTANCE, Acceptance
@@ -19,9 +18,6 @@ from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool
 from mappings.limits import Limits, adapter_digest
 from mappings.model import Mappings
-
-if TYPE_CHECKING:
-    from etl.report.lists import Lists
 
 
 @dataclass
@@ -39,7 +35,6 @@ class RunContext:
     acceptance: Acceptance = NO_ACCEPTANCE
     alone: bool = False  # whether the command is this one step, and its answer is the step's sentence
     known_roles: dict[str, str] = field(default_factory=dict)
-    report_lists: Lists | None = None  # read by the step `report`; the command's answer has them too
 
     def roles(self) -> dict[str, str]:
         """Returns the role in each database, for the log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
@@ -154,12 +155,10 @@ def _look_ahead(context: RunContext) -> None:
 
 
 def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
-    """Returns the command's answer: for a whole run and `report` the report's facts, for one step its result and the next step."""
+    """Returns the command's answer: for a whole run and `report` report.json as it was written, for one step its result and the next step."""
     if steps[-1] == "report":
-        from etl.report.facts import facts, facts_of
-
-        found = context.report_lists
-        return facts(context.folder, context.mappings) if found is None else facts_of(context.folder, context.mappings, found)
+        written = {file.path: file for file in context.folder.steps["report"].files}
+        return dict(json.loads(context.folder.read_bytes(written[layout.report_file("report.json")])))
     (step,) = steps
     done = context.folder.steps.get(step)
     answer: dict[str, Any] = {"step": step, "facts": done.facts if done else {}}

@@ -272,11 +272,9 @@ def _reconcile(context: RunContext) -> Step:
 
 
 def _report(context: RunContext) -> Step:
-    from etl.report.lists import lists
     from etl.report.write import write_report
 
-    context.report_lists = lists(context.folder, context.mappings)
-    files = write_report(context.folder, context.mappings, context.report_lists)
+    files = write_report(context.folder, context.mappings)
     return Step("", files, {"sentence": f"written to {context.folder.path / layout.REPORT}"})
 
 

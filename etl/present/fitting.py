@@ -38,7 +38,7 @@ _GIVES: dict[str, Family] = {
 }
 
 
-def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) -> Iterator[tuple[str, str, str]]:
+def misfits(column: Column, form: Form, columns_read: Sequence[tuple[Relation, str]]) -> Iterator[tuple[str, str, str]]:
     """Yields (place within the form, found, expected) where the form cannot give the contract's type, or cannot read a physical column's kind."""
     if form.kind == "absent":
         if column.not_null:
@@ -57,7 +57,7 @@ def misfits(column: Column, form: Form, places: Sequence[tuple[Relation, str]]) 
         )
         return
     allowed = AS_IT_IS[column.family] if form.kind == "plain" else _READS.get(form.kind, _HAVE_TEXT)
-    for relation, actual in places:
+    for relation, actual in columns_read:
         kind = relation.kind(actual)
         if form.kind == "text" and kind != "bytes":
             continue  # every kind can be read as text

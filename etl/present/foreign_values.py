@@ -61,7 +61,10 @@ def foreign_values(source: Source, portal: Portal, mappings: Mappings) -> Foreig
     """Returns what the portal's rows have; reads every row once, without documents."""
     found = Foreign()
     catalogues = {(row["table"], row["column"]) for row in mappings.codes["code_list"]}
-    codes = {place: {row["code"] for row in mappings.codes["code_list"] if (row["table"], row["column"]) == place} for place in catalogues}
+    codes = {
+        column_name: {row["code"] for row in mappings.codes["code_list"] if (row["table"], row["column"]) == column_name}
+        for column_name in catalogues
+    }
     empty: list[str] = []
     blanks = {""}
     for mapping in mappings.of(portal):
@@ -105,7 +108,7 @@ def _known(table: str, column: str, codes: Mapping[tuple[str, str], set[str]]) -
 
 
 def _sentence(portal: Portal, table: str, column: str, of: _Words) -> str:
-    strange, place = of.strange.total(), f"{portal}.{table}.{column}"
+    strange, column_name = of.strange.total(), f"{portal}.{table}.{column}"
     line = f"{FOLDERS[portal]}/{table}.toml: [[from]] [from.columns] {column} ="
     if column.endswith(INDICATOR):
         used = {
@@ -115,8 +118,8 @@ def _sentence(portal: Portal, table: str, column: str, of: _Words) -> str:
         shown += [f"others ({strange - sum(used.values()):,})"] if strange > sum(used.values()) else []
         yes, no = ([toml_text(word) for word in words if word in used or word in ("Y", "N")] or ['"..."'] for words in (_YES, _NO))
         form = f'{{ flag = "{column}", yes = [{", ".join(yes)}], no = [{", ".join(no)}] }}'
-        return f"{place}: {strange:,} of {of.values:,} values are neither Y nor N: {', '.join(shown)}; suggested line: {line} {form}"
+        return f"{column_name}: {strange:,} of {of.values:,} values are neither Y nor N: {', '.join(shown)}; suggested line: {line} {form}"
     shown = [f"{masked(printable(word))!r} ({count:,})" for word, count in of.strange.most_common(_SHOWN)]
     shown += [f"{len(of.strange) - _SHOWN:,} more words"] if len(of.strange) > _SHOWN else []
     form = f'{{ code = "{column}", by = "{table}_{column}" }}, and a line for each word in codes/{table}_{column}.csv'
-    return f"{place}: {strange:,} of {of.values:,} values are not in its code list: {', '.join(shown)}; suggested line: {line} {form}"
+    return f"{column_name}: {strange:,} of {of.values:,} values are not in its code list: {', '.join(shown)}; suggested line: {line} {form}"

@@ -47,13 +47,12 @@ _MOMENTS = {"before publishing": "load", "in reconcile": "reconcile"}
 _SECRET = re.compile(r"(://[^/@:\s]*):[^/@\s]+@")
 
 
-def facts(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
-    """Returns the report as the document that schema.json describes; apart from times, the same run gives the same document."""
-    return facts_of(folder, mappings, lists(folder, mappings))
+def facts(folder: RunFolder, mappings: Mappings, found: Lists | None = None) -> dict[str, Any]:
+    """Returns the report as the document that schema.json describes; apart from times, the same run gives the same document.
 
-
-def facts_of(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
-    """Returns the report's document from lists that have been read already."""
+    `found`: the run's lists, where they have been read already.
+    """
+    found = lists(folder, mappings) if found is None else found
     report: dict[str, Any] = {
         "version": VERSION,
         "verdict": {},

@@ -12,10 +12,10 @@ from etl.errors import MigrationError
 from etl.report.annotations import annotated
 from etl.report.csv_files import as_csv
 from etl.report.early import early_files, early_line
-from etl.report.facts import facts_of
+from etl.report.facts import facts
 from etl.report.html import as_html
 from etl.report.junit import as_junit
-from etl.report.lists import Lists, lists
+from etl.report.lists import lists
 from etl.report.markdown import as_markdown, summary
 from etl.report.recheck import as_sql
 from etl.report.tables import as_workbook, tables
@@ -25,13 +25,13 @@ from etl.runfolder.stage_file_io import StageFile
 from mappings.model import Mappings
 
 
-def write_report(folder: RunFolder, mappings: Mappings, found: Lists | None = None) -> list[StageFile]:
+def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
     """Writes the report into `report/` of the run's folder and returns its files; summary.md also goes to the CI job's summary if there is one.
 
-    `found`: the lists, if they have been read already. Raises EvidenceAltered (6) if a stage file is not that of the manifest.
+    Raises EvidenceAltered (6) if a stage file is not that of the manifest.
     """
-    found = lists(folder, mappings) if found is None else found
-    report = facts_of(folder, mappings, found)
+    found = lists(folder, mappings)
+    report = facts(folder, mappings, found)
     short, frames = summary(report), tables(report, found, mappings)
     contents = {
         "report.json": (json.dumps(report, ensure_ascii=False, indent=1) + "\n").encode(),

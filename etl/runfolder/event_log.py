@@ -15,6 +15,7 @@ from typing import Any
 from etl.domain.canonical_json import canonical
 from etl.errors import EvidenceAltered
 from etl.runfolder import layout
+from etl.runfolder.stage_file_io import read_regular
 from etl.system.code_identity import code_identity
 
 _FIND_OUT = "Find out who altered it: an altered log proves nothing. Start again in a new run folder."
@@ -93,13 +94,11 @@ def broken_line(content: bytes) -> int | None:
 
 
 def content_of(folder: Path) -> bytes:
-    """Returns the log's bytes; empty where it does not exist, or where a link or a pipe is in its place."""
+    """Returns the log's bytes; empty where it does not exist, or where a link, a folder or a pipe is in its place."""
     try:
-        descriptor = os.open(folder / layout.EVENTS, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return read_regular(folder / layout.EVENTS)
     except OSError:
         return b""
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
 
 
 def read_events(content: bytes) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ from etl.runfolder.stage_file_io import (
     write_durably,
     write_table,
 )
+from etl.system.given_file import given_bytes
 from etl.system.locks import free_within, only
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 VERSION = 3
 SEAL = "PORTAL_MIGRATE_SEAL"  # environment variable: a key file, outside of the reach of those who can write to the run folder
-_KEY_BYTES = 32
+_KEY_BYTES, _KEY_MOST = 32, 1 << 20
 _ENDING = 30  # seconds to wait for them
 
 
@@ -296,7 +297,7 @@ def _key() -> bytes | None:
     if not path.strip():
         raise WrongUsage(f"{SEAL} is set, but empty.", "Give the file that contains the run's key, or unset it.")
     try:
-        key = Path(path).read_bytes()
+        key = given_bytes(Path(path), _KEY_MOST)
     except OSError as error:
         raise MigrationError(f"{SEAL}: {path} cannot be read ({error.strerror}).", "Give the file that contains the run's key.") from None
     if len(key) < _KEY_BYTES:

@@ -85,18 +85,18 @@ def _state(descriptor: int) -> tuple[int, ...]:
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
-def _opened(place: Path) -> io.BufferedReader:
+def _opened(path: Path) -> io.BufferedReader:
     """Returns the open file; raises OSError for a link, and for what is not a regular file: a pipe may have no writer."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is not a regular file")
     return os.fdopen(descriptor, "rb")
 
 
-def read_regular(place: Path) -> bytes:
+def read_regular(path: Path) -> bytes:
     """Returns the bytes of a file of the run folder; raises OSError for a link, a pipe, or what else is not a regular file."""
-    with _opened(place) as stream:
+    with _opened(path) as stream:
         return stream.read()
 
 

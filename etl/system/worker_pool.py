@@ -77,7 +77,10 @@ def secured(address: str) -> Security | None:
     Raises WrongUsage where a remote connection is not secured: a scheduler's users can run code, and receive the credentials of the old portals.
     """
     scheme, _, authority = address.rpartition("://")
-    host = urllib.parse.urlsplit(f"//{authority}").hostname or ""
+    try:
+        host = urllib.parse.urlsplit(f"//{authority}").hostname or ""
+    except ValueError:  # brackets around something else than an address
+        host = ""
     if scheme in ("", "tcp") and _is_this_machine(host):
         return None
     if scheme != "tls":

@@ -258,9 +258,9 @@ def main() -> None:
     given = parser.parse_args()
     results = Results.begun_now("explore", profiles=given.profiles, users=given.users, seconds=given.seconds, pause=given.pause)
     with tempfile.TemporaryDirectory(prefix="explore-") as scratch:
-        place = (given.folder or Path(scratch)).absolute()
-        migrated(place, given.profiles)
-        measured(place, given, results)
+        path = (given.folder or Path(scratch)).absolute()
+        migrated(path, given.profiles)
+        measured(path, given, results)
     told(results)
     results.write(given.json)
 

@@ -35,11 +35,10 @@ GOALS = {
 }
 
 
-def commands(folder: Path, results: Results) -> None:
-    """Adds what each command costs, and how long one letter takes."""
-    lists, letters, report = folder / "lists", folder / "letters", folder / "run" / "report"
-    for place in (lists, letters):
-        shutil.rmtree(place, ignore_errors=True)
+def commands(folder: Path, letters: Path, results: Results) -> None:
+    """Adds what each command costs, and how long one letter takes. `letters`: a new folder for them."""
+    lists, report = folder / "lists", folder / "run" / "report"
+    shutil.rmtree(lists, ignore_errors=True)
     wanted = {
         "readiness": ("readiness", "--run", "run", "--names", "--out", str(lists)),
         "letters": ("company", "--run", "run", "--folder", str(letters), "--sender", SENDER),
@@ -88,11 +87,15 @@ def main() -> None:
     given = parser.parse_args()
     results = Results.begun_now("people", profiles=given.profiles)
     with tempfile.TemporaryDirectory(prefix="people-") as scratch:
-        place = (given.folder or Path(scratch)).absolute()
-        migrated(place, given.profiles)
-        for _ in range(given.rounds):
-            commands(place, results)
-            pages(place, results)
+        path = (given.folder or Path(scratch)).absolute()
+        migrated(path, given.profiles)
+        # Nothing is removed between rounds: ext4 makes files slowly for a minute where ten thousand have just gone.
+        written = [path / f"letters-{number}" for number in range(given.rounds)]
+        for letters in written:
+            commands(path, letters, results)
+            pages(path, results)
+        for letters in written:
+            shutil.rmtree(letters)
     told(results)
     results.write(given.json)
 

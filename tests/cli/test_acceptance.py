@@ -125,8 +125,8 @@ def test_L5_a_duration_above_its_limit_by_less_than_a_rounding_misses_its_goal(w
     """The minutes were rounded to two digits before they were compared: 60.004 met a limit of 60. The report shows as many digits as it takes."""
     for beyond, state, shown in ((0, "met", "0.0 minutes"), (200, "missed", "0.001003 minutes")):
         other = _copy(workspace, tmp_path / str(beyond))
-        place = other.run / "manifest.json"
-        content = json.loads(place.read_bytes())
+        path = other.run / "manifest.json"
+        content = json.loads(path.read_bytes())
         events = [json.loads(line) for line in (other.run / "events.jsonl").read_text(encoding="utf-8").splitlines()]
         (ended,) = (datetime.fromisoformat(event["at"]) for event in events if event["what"] == "reconcile")
         content["run"]["steps"]["extract"]["facts"]["started"] = (ended - timedelta(microseconds=60_000 + beyond)).isoformat()
@@ -134,7 +134,7 @@ def test_L5_a_duration_above_its_limit_by_less_than_a_rounding_misses_its_goal(w
         for step in content["run"]["steps"].values():
             step["before"], before = before, hashlib.sha256(canonical({**step, "before": before})).hexdigest()
         content["sha256"] = hashlib.sha256(canonical(content["run"])).hexdigest()
-        place.write_text(json.dumps(content))
+        path.write_text(json.dumps(content))
         assert other.command("report").code == 0
         report = json.loads((other.run / "report" / "report.json").read_bytes())
         (goal,) = (goal for goal in report["goals"] if goal["kind"] == "time")

@@ -69,8 +69,8 @@ def test_errors_of_an_adapter_are_reported_together_each_with_file_and_location(
     (adapter / "codes" / "unused.csv").write_text("legacy,contract\nA,B\n", encoding="utf-8")
     done = planned(world / "foreign", adapter)
     assert done.code == 1
-    for piece in ("model_entitty.toml", "nearest: model_entity", "from[0].columns.office_cd", "pivott", "codes/unused.csv"):
-        assert piece in done.err, piece
+    for part in ("model_entitty.toml", "nearest: model_entity", "from[0].columns.office_cd", "pivott", "codes/unused.csv"):
+        assert part in done.err, part
 
 
 def test_K5_unmapped_and_missing_names_are_reported_on_both_sides(world: Path, tmp_path: Path) -> None:
@@ -82,8 +82,8 @@ def test_K5_unmapped_and_missing_names_are_reported_on_both_sides(world: Path, t
         portal.execute("ALTER TABLE CT_CBP_USR RENAME COLUMN DSPL_NM TO DISPLAYED")
     done = planned(foreign, foreign / "adapter")
     assert done.code == 1
-    for piece in ("STRANGER", "CT_MDL_ENTT.EXTRA", "DISPLAYED", "dspl_nm", "portal2/cbp_user.toml"):
-        assert piece in done.err, piece
+    for part in ("STRANGER", "CT_MDL_ENTT.EXTRA", "DISPLAYED", "dspl_nm", "portal2/cbp_user.toml"):
+        assert part in done.err, part
 
 
 def _has(portal: sqlite3.Connection, table: str, column: str) -> bool:
@@ -128,8 +128,8 @@ def test_plan_checks_codes_left_out_rows_and_look_ups_in_the_data(world: Path, t
     (foreign / "adapter" / "portal2" / "source.toml").write_text('[ignored]\nTMP_LOAD_2019 = "x"\nOFFICE = "x"\n', encoding="utf-8")
     done = planned(foreign, foreign / "adapter")
     assert done.code == 1
-    for piece in ("'77' (2)", "codes/portal2_model_entity_status_cd.csv", "3 rows of CT_PRTL_TSK that no [[from]] selects"):
-        assert piece in done.err, piece
+    for part in ("'77' (2)", "codes/portal2_model_entity_status_cd.csv", "3 rows of CT_PRTL_TSK that no [[from]] selects"):
+        assert part in done.err, part
 
 
 def test_plan_counts_both_sides_and_says_what_will_not_fit(world: Path, tmp_path: Path) -> None:

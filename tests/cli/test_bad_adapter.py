@@ -173,8 +173,8 @@ def test_an_error_of_an_adapter_is_reported_with_file_location_found_and_expecte
         assert done.code == 1, done.err
         assert "Internal error" not in done.err
         assert done.next.startswith("next: ")
-        for pieces in lines:
-            assert any(all(piece in line for piece in pieces) for line in done.err.splitlines()), (pieces, done.err)
+        for parts in lines:
+            assert any(all(part in line for part in parts) for line in done.err.splitlines()), (parts, done.err)
     assert world.untouched
 
 

@@ -21,10 +21,10 @@ from tests.support.legacy import MAPPINGS, Legacy, Store, Undecodable, migrate
 from tests.unit.transform.test_laws import loaded_keys, source_keys
 
 
-def said(done: Done, code: int, *pieces: str) -> None:
+def said(done: Done, code: int, *parts: str) -> None:
     """Asserts that the command ended with that code and that its message contains these texts and the next step."""
     assert done.code == code, done.out + done.err
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
+    assert [part for part in parts if part not in done.err] == [], done.err
     assert done.next.startswith("next: "), done.err
     assert "Internal error" not in done.err
     assert "Traceback" not in done.err

@@ -140,6 +140,9 @@ def test_a_restarted_scheduler_ends_the_command_and_the_same_command_resumes(wor
 def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PATIENCE", 2.0)
     one = workspace(world, tmp_path / "cutover")
+    for elsewhere in ("tcp://10.0.0.1:8786", "tcp://127.0.0.1@evil.example:8786", "tcp://127.0.0.1.evil.example:1", "tcp://[127.0.0.1]:1"):
+        done = one.command("extract", "--scheduler", elsewhere)  # brackets around something else were an internal error
+        assert (done.code, "a cluster on other machines requires tls://" in done.err) == (2, True), (elsewhere, done.err)
     done = one.command("extract", "--scheduler", f"tcp://127.0.0.1:{free_port()}")
     assert done.code == 1
     assert "the scheduler cannot be reached" in done.err

@@ -55,11 +55,11 @@ class Terminal:
         if not select.select([self._master], [], [], 0.2)[0]:
             return False
         try:
-            piece = os.read(self._master, 65_536)
+            part = os.read(self._master, 65_536)
         except OSError:  # nobody has the terminal open any more
             return False
-        self.seen += piece
-        return bool(piece)
+        self.seen += part
+        return bool(part)
 
 
 def _controlling(descriptor: int) -> None:

@@ -114,12 +114,31 @@ def test_a_pipe_in_place_of_a_file_of_the_run_or_of_the_goals_is_refused_without
         assert (done.code, named in done.err) == (code, True), (name, done)
         path.unlink()
         path.write_bytes(exact)
+    log = (workspace.run / "events.jsonl").read_bytes()
+    (workspace.run / "events.jsonl").unlink()
+    (workspace.run / "events.jsonl").mkdir()  # was an internal error
+    done = command("report", "--run", "run", folder=workspace.folder)
+    assert (done.code, "events.jsonl was cut" in done.err) == (6, True), done.err
+    (workspace.run / "events.jsonl").rmdir()
+    (workspace.run / "events.jsonl").write_bytes(log)
     (workspace.run / "report" / "junit.xml").unlink()
     done = command(*pack, "--run", "run", folder=workspace.folder)
     assert (done.code, "report/junit.xml" in done.err) == (6, True), done.err
     assert not (workspace.folder.parent / "bundle").exists()
     done = command("run", "--source", "sqlite:///x", "--run", "new", "--objects", "o", "--acceptance", "pipe", folder=workspace.folder)
     assert (done.code, "--acceptance: pipe is not a file" in done.err) == (2, True), done.err
+    for place, reason in (("pipe", "not a regular file"), ("/dev/zero", "not a regular file"), ("long", "larger than")):
+        with (workspace.folder / "long").open("wb") as file:
+            file.truncate(1 << 30)
+        done = command("status", "--run", "run", "--config", place, folder=workspace.folder)
+        assert (done.code, f"{place} cannot be read ({reason}" in done.err) == (2, True), done.err
+        done = command("status", "--run", "run", folder=workspace.folder, PORTAL_MIGRATE_SEAL=place)
+        assert (done.code, f"{place} cannot be read ({reason}" in done.err) == (1, True), done.err
+    reader, writer = os.pipe()  # what the shell makes of `--config <(command)`
+    os.write(writer, b'run = "run"\n')
+    os.close(writer)
+    assert command("status", "--config", f"/dev/fd/{reader}", folder=workspace.folder).code == 0
+    os.close(reader)
 
 
 def test_folders_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
@@ -140,7 +159,7 @@ def test_folders_are_read_once_for_digest_and_use(tmp_path: Path) -> None:
     spec = read_spec(mappings)
     verified = adapter_files(adapter)
     presentations(verified, spec.sources)
-    files = [place for place in opened if Path(place).suffix]  # not the folders, which are listed
+    files = [path for path in opened if Path(path).suffix]  # not the folders, which are listed
     counting = False
     assert len(files) == len({*files}) == len(read_mappings(mappings).files) + len(verified)
     assert spec.sha256 == read_mappings(mappings).digest
@@ -199,13 +218,13 @@ def test_a_file_of_the_share_that_keeps_growing_is_not_read_forever(tmp_path: Pa
     """A file that grows faster than it is read filled the disk: both readers stop at its initial size."""
     path = tmp_path / "f"
     path.write_bytes(b"x" * (4 << 20))
-    pieces = Share(str(tmp_path)).chunks("f")
-    assert pieces is not None
-    read = len(next(pieces))
+    chunks = Share(str(tmp_path)).chunks("f")
+    assert chunks is not None
+    read = len(next(chunks))
     os.truncate(path, 64 << 20)
     sizes = [read]
     with pytest.raises(SourceChanged, match="changed while it was being read"):
-        sizes.extend(len(piece) for piece in pieces)
+        sizes.extend(len(chunk) for chunk in chunks)
     assert sum(sizes) <= 6 << 20
 
     def grow(over: threading.Event) -> None:

@@ -32,10 +32,10 @@ OF_A_RUN = {**LOOK_UPS, "status": ("status",), "report": ("report",), "evidence 
 RUN = ("--run", "run")
 
 
-def said(done: Done, code: int, *pieces: str) -> None:
+def said(done: Done, code: int, *parts: str) -> None:
     """Asserts that the command ended with that code, that its message contains these texts and the next step, and that nothing was written."""
     assert done.code == code, done.out + done.err
-    assert [piece for piece in pieces if piece not in done.err] == [], done.err
+    assert [part for part in parts if part not in done.err] == [], done.err
     assert done.next.startswith("next: "), done.err
     assert "Internal error" not in done.err
 

@@ -47,7 +47,7 @@ def test_errors_of_files_names_rows_and_limits_of_both_portals_are_reported_toge
     stores = ("--target", f"sqlite:///{tmp_path}/store.sqlite", "--objects", str(tmp_path / "objects"), "--run", str(tmp_path / "run"))
     for done in (command("plan", *words), command("run", *words, *stores, "--files", str(tmp_path / "legacy" / "files"))):
         assert done.code == 1
-        for piece in (
+        for part in (
             "internal_note.toml: from[0].columns.created_at.form",
             "held.document_lnk",
             "3 rows of CT_PRTL_TSK",
@@ -56,6 +56,6 @@ def test_errors_of_files_names_rows_and_limits_of_both_portals_are_reported_toge
             "CT_TC_MSSG.EXTRA",
             "in 6 places",
         ):
-            assert piece in done.err, piece
+            assert part in done.err, part
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "store.sqlite").exists()

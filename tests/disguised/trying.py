@@ -58,10 +58,10 @@ def _missed(damage: Damage, done: Done) -> str:
     if done.code != damage.code:
         return f"exit code {done.code}, not {damage.code}: {done.err[-600:]}"
     if damage.code == 0:
-        return "" if any(all(piece in line for piece in damage.says) for line in done.out.splitlines()) else "not said in the plan"
+        return "" if any(all(part in line for part in damage.says) for line in done.out.splitlines()) else "not said in the plan"
     if not done.err.rstrip().splitlines()[-1].startswith("next: "):
         return f"no next step: {done.err[-200:]}"
     needed = (*damage.says, "found ", "expected ")
-    if any(all(piece in line for piece in needed) for line in done.err.splitlines()):
+    if any(all(part in line for part in needed) for line in done.err.splitlines()):
         return ""
     return f"no line has {needed}:\n{done.err[:1500]}"

@@ -35,8 +35,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_foreign_portal_is_rehearsed_from_its_scan(tmp_path: Path) -> None:
     printed = run(f"({shell('runbooks/your-portal-is-not-ours.md', 'foreign')}) 2>&1", tmp_path)
-    for piece in ("refused with 1", "still open: ", "adapter: P2: physical columns", "Published and equal"):
-        assert piece in printed, piece
+    for part in ("refused with 1", "still open: ", "adapter: P2: physical columns", "Published and equal"):
+        assert part in printed, part
 
 
 def test_a_second_domain_needs_files_only(tmp_path: Path) -> None:

@@ -85,14 +85,14 @@ class Seen:
         sources = {p: Source(SPEC, p, SqliteDatabase(folder / f"{n}.sqlite")) for p, n in (("P2", "portal2"), ("TC", "tc"))}
         freeze = (date(2023, 9, 16), date(2023, 9, 30))
         self.world = ExpectedState(SPEC, sources, folder / "files", freeze, datetime(2023, 9, 17))
-        self.pieces: list[ExpectedRows] = list(Expected(self.world).first_pass())
+        self.batches: list[ExpectedRows] = list(Expected(self.world).first_pass())
 
     def rows(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """Returns these columns of every expected row; '@' is the entity id of its account."""
         found = []
-        for piece in self.pieces:
-            if piece.table == table and len(piece):
-                frame = piece.frame(np.ones(len(piece), np.bool_))
+        for batch in self.batches:
+            if batch.table == table and len(batch):
+                frame = batch.frame(np.ones(len(batch), np.bool_))
                 found += frame.select(ACCOUNT if c == "@" else c for c in columns).rows()
         return sorted(found, key=repr)
 

@@ -132,9 +132,9 @@ legacy_key       = { legacy_key = true }
     world = ExpectedState(spec, {"P2": Source(spec, "P2", SqliteDatabase(path))}, None, (date(2023, 9, 16), date(2023, 9, 30)), None)
     rows = [
         row
-        for piece in Expected(world).first_pass()
-        if piece.table == "account_seal_check"
-        for row in piece.frame(np.ones(len(piece), np.bool_))
+        for part in Expected(world).first_pass()
+        if part.table == "account_seal_check"
+        for row in part.frame(np.ones(len(part), np.bool_))
         .select("legacy_key", "account_id", "seen_dt_adjusted", "note", "cbp_user_id")
         .rows()
     ]

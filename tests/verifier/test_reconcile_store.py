@@ -60,8 +60,8 @@ def write_store(old: World, folder: Path) -> tuple[str, str]:
         (str(BEGAN), str(BEGAN), *map(str, FREEZE), "0" * 64, "0" * 64),
     )
     ids: dict[str, str] = {}
-    for piece in expected.first_pass():
-        _insert(db, piece, ids)
+    for batch in expected.first_pass():
+        _insert(db, batch, ids)
     _renamed(db, ids)
     for rule, portal, table, key in world.ledger.flags().iter_rows():
         db.execute("INSERT INTO migration_exception VALUES (?, ?, ?, ?, 'r1', 'look at it')", (rule, portal, table, key))
@@ -95,44 +95,44 @@ def _renamed(db: sqlite3.Connection, ids: dict[str, str]) -> None:
     db.execute("DROP TABLE renamed")
 
 
-def _id_of(piece: ExpectedRows, row: dict[str, object]) -> str | None:
+def _id_of(batch: ExpectedRows, row: dict[str, object]) -> str | None:
     """The row's id as the recipe for one row gives it; None where its table has none."""
-    key, portal, source = row[KEY], piece.portal, piece.source
-    if piece.table == "login":
+    key, portal, source = row[KEY], batch.portal, batch.source
+    if batch.table == "login":
         return as_text(hashed_digits(tag("login"), str(row["email_key"])))
-    if piece.table == "svi_link":
+    if batch.table == "svi_link":
         ends = f"{key}|{row['monitor_account_id']}|{row['monitored_account_id']}"
         return as_text(hashed_digits(tag("svi_link", portal, source), ends))
-    if piece.table == "entity_account":
-        return row_id(tag(piece.table, portal, source), int(str(row["legacy_entity_id"])), int(str(row["legacy_entity_id"])))
+    if batch.table == "entity_account":
+        return row_id(tag(batch.table, portal, source), int(str(row["legacy_entity_id"])), int(str(row["legacy_entity_id"])))
     if "legacy_key" not in row:
         return None
     owner = row.get(ACCOUNT)
-    return row_id(tag(piece.table, portal, source), int(str(row["legacy_key"])), None if owner is None else int(str(owner)))
+    return row_id(tag(batch.table, portal, source), int(str(row["legacy_key"])), None if owner is None else int(str(owner)))
 
 
-def _insert(db: sqlite3.Connection, piece: ExpectedRows, ids: dict[str, str]) -> None:
-    table = SPEC.target[piece.table]
-    everything = piece.frame(np.ones(len(piece), np.bool_))
-    numbers = fingerprint((everything[name] for name in identity(SPEC, piece.table)), len(everything))
+def _insert(db: sqlite3.Connection, batch: ExpectedRows, ids: dict[str, str]) -> None:
+    table = SPEC.target[batch.table]
+    everything = batch.frame(np.ones(len(batch), np.bool_))
+    numbers = fingerprint((everything[name] for name in identity(SPEC, batch.table)), len(everything))
     for number, row in zip(numbers.tolist(), everything.iter_rows(named=True), strict=True):
         values = []
         for name in table.columns:
             parent = table.refers.get(name)
             if name == own_id(table):
-                values.append(_uuid(piece.table, number))
-                ids[values[-1]] = _id_of(piece, row) or values[-1]
-            elif (piece.table, name) == ("document_link", "target_id"):
+                values.append(_uuid(batch.table, number))
+                ids[values[-1]] = _id_of(batch, row) or values[-1]
+            elif (batch.table, name) == ("document_link", "target_id"):
                 values.append(_uuid(SPEC.link_targets[row["target_cd"]][1], row[name]))
             elif parent == "entity_account":
                 values.append(None if row[name] is None else _uuid_of_entity(row[name]))  # type: ignore[arg-type]  # a null is a value too
             elif parent and own_id(SPEC.target[parent]):
                 values.append(None if row[name] is None else _uuid(parent, row[name]))  # type: ignore[arg-type]  # a null is a value too
-            elif (piece.table, name) == ("stored_object", "object_key"):
+            elif (batch.table, name) == ("stored_object", "object_key"):
                 values.append(row["sha256"])
             else:
                 values.append(str(row[name]) if isinstance(row[name], (date, datetime)) else row[name])
-        db.execute(f"INSERT INTO {piece.table} VALUES ({', '.join('?' * len(values))})", values)
+        db.execute(f"INSERT INTO {batch.table} VALUES ({', '.join('?' * len(values))})", values)
 
 
 def _uuid(table: str, number: int) -> str:

@@ -51,7 +51,7 @@ class FolderSource:
         found = {}
         for table in self.files:
             names = list(self._types.get(table.name, ()))
-            usual = [mark for mark in ";,\t|" if mark != self.delimiter and len(names) == 1 and mark in names[0]]
+            usual = [delimiter for delimiter in ";,\t|" if delimiter != self.delimiter and len(names) == 1 and delimiter in names[0]]
             if usual and table.file.suffix.lower() == ".csv":
                 found[table.name] = names[0], usual[0]
         return found

@@ -86,9 +86,9 @@ def _undecodable(table: FileTable, encoding: str) -> int:
     """Returns the number of the line with the first bytes that are not of that encoding."""
     decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with table.file.open("rb") as file:
-        for piece in file:
+        for chunk in file:
             try:
-                text = decoder.decode(piece)
+                text = decoder.decode(chunk)
             except UnicodeError:
                 return line
             line += text.count("\n") or text.count("\r")

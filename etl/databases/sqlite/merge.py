@@ -108,8 +108,8 @@ def _digest(lite: sqlite3.Connection, name: str) -> str:
     # By type and bytes: two values that are equal for SQLite may be different rows.
     written = " || ',' || ".join(f"typeof({column}) || hex({column})" for column in columns)
     rows, digest = lite.execute(f"SELECT {written} FROM main.{quoted(name)} ORDER BY rowid"), hashlib.sha256()
-    while piece := rows.fetchmany(_AT_ONCE):
-        digest.update("".join(f"{row}\n" for (row,) in piece).encode())
+    while batch := rows.fetchmany(_AT_ONCE):
+        digest.update("".join(f"{row}\n" for (row,) in batch).encode())
     return digest.hexdigest()
 
 

@@ -198,15 +198,15 @@ class PostgresDatabase:
         return found + (["what the primary has written and this standby has not yet received"] if standby else [])
 
     def in_stored_order(self, table: str) -> bool:
-        return False  # a row's place changes with every update
+        return False  # a row's ctid changes with every update
 
-    def _has_places(self, table: str) -> bool:
+    def _has_row_ids(self, table: str) -> bool:
         """Returns whether `ctid` alone identifies a row."""
         return table not in self.members and self._kinds.get(table) not in ("view", "foreign table")
 
     def _locator(self, table: str) -> str:
         """Returns the SQL that locates a row: its `ctid`, table and `ctid`, or its position in the order of all columns."""
-        if self._has_places(table):
+        if self._has_row_ids(table):
             return "ctid"
         if table in self.members:
             return "tableoid::bigint, ctid"
@@ -216,7 +216,7 @@ class PostgresDatabase:
 
     def _located(self, table: str, batch: Any) -> tuple[pl.Series, list[Any]]:
         """Returns the locators of a batch, and its columns after those that `_locator` selects."""
-        if self._has_places(table):
+        if self._has_row_ids(table):
             return locators_from(batch.column(0)), batch.columns[1:]
         if table not in self.members:
             return series_of(batch.column(0), pl.Int64).alias(LOCATOR), batch.columns[1:]
@@ -226,13 +226,13 @@ class PostgresDatabase:
 
     def _at(self, table: str, listed: str, locators: Sequence[int]) -> Iterator[str]:
         """Yields queries for the rows at these locators."""
-        if self._has_places(table) or table in self.members:
+        if self._has_row_ids(table) or table in self.members:
             members = self.members.get(table, [])
             for of in sorted({at >> _PLACE_BITS for at in locators}):
                 some = [at & _PLACE_MASK for at in locators if at >> _PLACE_BITS == of]
-                places = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in some)
+                row_ids = ", ".join(f"'({at >> 16},{at & 0xFFFF})'" for at in some)
                 whose = f"tableoid = {members[of]} AND " if members else ""
-                yield f"SELECT {self._locator(table)}, {listed} FROM {self._named(table)} WHERE {whose}ctid = ANY (ARRAY[{places}]::tid[])"
+                yield f"SELECT {self._locator(table)}, {listed} FROM {self._named(table)} WHERE {whose}ctid = ANY (ARRAY[{row_ids}]::tid[])"
         else:
             numbers = ", ".join(map(str, locators))
             inner = f"SELECT {self._locator(table)} AS portal_migrate_at, {listed} FROM {self._named(table)}"
@@ -306,7 +306,7 @@ class PostgresDatabase:
 
     def contents(self, table: str, key: str, column: str) -> Iterator[Content]:
         name, of, blob = self._named(table), _quoted(key), _quoted(column)
-        if not self._has_places(table):  # whole, a batch at a time
+        if not self._has_row_ids(table):  # whole, a batch at a time
             for batch in self._batches(f"SELECT {self._locator(table)}, {of}, {blob} FROM {name}"):
                 at, (keys, blobs) = self._located(table, batch)
                 for where, found, data in zip(at.to_list(), raw_values(keys), blobs.to_pylist(), strict=True):
@@ -322,13 +322,13 @@ class PostgresDatabase:
         )
         for tid, found, size in large:
             digest = hashlib.sha256()
-            block, place = int.from_bytes(tid[:4], "big"), int.from_bytes(tid[4:], "big")
+            block, offset = int.from_bytes(tid[:4], "big"), int.from_bytes(tid[4:], "big")
             for first in range(1, size + 1, CHUNK_BYTES):
                 [(chunk,)] = self._tuples(
-                    f"SELECT substring({blob} FROM {first} FOR {CHUNK_BYTES}) FROM {name} WHERE ctid = '({block},{place})'"
+                    f"SELECT substring({blob} FROM {first} FOR {CHUNK_BYTES}) FROM {name} WHERE ctid = '({block},{offset})'"
                 )
                 digest.update(chunk)
-            yield Content(block << 16 | place, found, digest.hexdigest(), size)
+            yield Content(block << 16 | offset, found, digest.hexdigest(), size)
 
     def close(self) -> None:
         import adbc_driver_manager

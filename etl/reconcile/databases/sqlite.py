@@ -121,8 +121,8 @@ class SqliteDatabase:
 
     def has_key(self, table: str, key: Sequence[str]) -> bool:
         wanted = sorted(key)
-        placed = [row for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(table)})") if row[5]]
-        if placed and sorted(str(row[1], "utf-8") for row in placed) == wanted:
+        key_columns = [row for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(table)})") if row[5]]
+        if key_columns and sorted(str(row[1], "utf-8") for row in key_columns) == wanted:
             return True
         indexes = self._rows.execute(f"PRAGMA index_list({_quoted(table)})").fetchall()
         return any(

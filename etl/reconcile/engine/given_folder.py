@@ -24,9 +24,9 @@ def toml(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def content_of(place: Path) -> bytes:
+def content_of(path: Path) -> bytes:
     """Returns the bytes of the file; raises OSError where it is not a regular file (a pipe may have no writer), or too large."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")

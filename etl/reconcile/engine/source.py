@@ -90,14 +90,14 @@ class Source:
 
     def _odd(self, name: str, columns: Sequence[Column], odd: Sequence[int], special: Special, ledger: Ledger) -> pl.DataFrame:
         """Returns the rows at these locators, read value by value."""
-        places = {column.name: place for place, column in enumerate(columns)}
-        key = [places[column] for column in self.table(name).key]
+        positions = {column.name: position for position, column in enumerate(columns)}
+        key = [positions[column] for column in self.table(name).key]
         rows: list[tuple[object, ...]] = []
         spoils: list[tuple[str, Spoilt]] = []
-        for at, raws in self.database.rows(name, list(places), odd):
-            text = special.names.get(at) or key_text([raws[place] for place in key])
+        for at, raws in self.database.rows(name, list(positions), odd):
+            text = special.names.get(at) or key_text([raws[position] for position in key])
             values: list[Cell] = []
-            bad, also = at in special.taken or any(raws[place] is None for place in key), False
+            bad, also = at in special.taken or any(raws[position] is None for position in key), False
             for raw, column in zip(raws, columns, strict=True):
                 spoils += [(text, found)] if column.kind != "binary" and (found := spoilt(raw)) else []
                 value = readable(raw, column)
@@ -158,25 +158,25 @@ class Source:
             odd = [(at, raws) for at, raws in self.database.rows(name, table.key, part.odd)]
             nulls += [at for at, raws in odd if None in raws]
             texts.append(_hashed_texts([(at, key_text(raws)) for at, raws in odd if None not in raws]))
-        place = self._places(name, nulls)
-        names = {at: f"NULL#{n}" for n, at in enumerate(sorted(nulls, key=lambda at: place.get(at, (at,))), start=1)}
+        row_orders = self._row_orders(name, nulls)
+        names = {at: f"NULL#{n}" for n, at in enumerate(sorted(nulls, key=lambda at: row_orders.get(at, (at,))), start=1)}
         texts.append(_hashed_texts(list(names.items())))
         doubled = pl.concat(texts).filter(pl.col("text").is_duplicated())[LOCATOR].to_list()
         by_text: dict[str, list[tuple[tuple[tuple[int, object], ...], int, tuple[Raw, ...]]]] = defaultdict(list)
-        place |= self._places(name, [at for at in doubled if at not in place])
+        row_orders |= self._row_orders(name, [at for at in doubled if at not in row_orders])
         for at, raws in self.database.rows(name, table.key, sorted(doubled)):
             by_text[names.get(at) or key_text(raws)].append((key_order(raws), at, raws))
         taken: set[int] = set()
         for named, same in by_text.items():
             seen: set[tuple[str, ...]] = set()
-            for n, (_, at, raws) in enumerate(sorted(same, key=lambda row: (row[0], place.get(row[1], (row[1],)))), start=1):
+            for n, (_, at, raws) in enumerate(sorted(same, key=lambda row: (row[0], row_orders.get(row[1], (row[1],)))), start=1):
                 parts = tuple(shown(raw) for raw in raws)
                 names |= {at: f"{named}#{n}"} if n > 1 else {}
                 taken |= {at} if parts in seen else set()
                 seen.add(parts)
         return Special(names, frozenset(taken))
 
-    def _places(self, name: str, locators: Sequence[int]) -> dict[int, tuple[object, ...]]:
+    def _row_orders(self, name: str, locators: Sequence[int]) -> dict[int, tuple[object, ...]]:
         """Returns by locator a sort key: the row's columns if the database has no stored order, else nothing, because locators give it (fine print 61)."""
         if self.database.in_stored_order(name):
             return {}

@@ -82,7 +82,7 @@ class PresentedDatabase:
 
     def __init__(self, said: Presentation, declared: Any, database: Database, source: Physical) -> None:
         self._said, self._declared, self._database, self._source = said, declared, database, source
-        self._places: dict[str, list[dict[int, int]]] = {}
+        self._locators: dict[str, list[dict[int, int]]] = {}
         self._looked: dict[tuple[str, str], dict[str, dict[str, Raw]]] = {}
         self._memory: dict[tuple[str, int, str], dict[Any, Any]] = {}
 
@@ -150,10 +150,10 @@ class PresentedDatabase:
                     values = [_value(recipe, cell, column, memory) for cell in raws]
                     odd.update(row for row, value in enumerate(values) if value is _ODD)
                     series.append(_series([None if value is _ODD else value for value in values], column))
-                places = self._numbered(table, n, ats)
-                frame = pl.DataFrame([pl.Series(LOCATOR, places, dtype=pl.Int64), *series])
-                keep = pl.Series([row not in odd for row in range(len(places))], dtype=pl.Boolean)
-                yield Part(frame.filter(keep), [places[row] for row in sorted(odd)]) if odd else Part(frame, [])
+                locators_by_row = self._numbered(table, n, ats)
+                frame = pl.DataFrame([pl.Series(LOCATOR, locators_by_row, dtype=pl.Int64), *series])
+                keep = pl.Series([row not in odd for row in range(len(locators_by_row))], dtype=pl.Boolean)
+                yield Part(frame.filter(keep), [locators_by_row[row] for row in sorted(odd)]) if odd else Part(frame, [])
 
     def _blocks(self, table: str) -> tuple[Block, ...]:
         return self._said.blocks[table]
@@ -166,23 +166,23 @@ class PresentedDatabase:
         return [known[at] for at in ats]
 
     def _indexed(self, table: str) -> list[dict[int, int]]:
-        """Returns by block the locator of each physical place."""
-        if table not in self._places:
+        """Returns by block the locator of each physical row."""
+        if table not in self._locators:
             found: list[dict[int, int]] = []
             for block in self._blocks(table):
                 start = sum(map(len, found))
                 ats = [at for some, _ in self._selected(block, []) for at in some]
                 found.append({at: start + row for row, at in enumerate(ats)})
-            self._places[table] = found
-        return self._places[table]
+            self._locators[table] = found
+        return self._locators[table]
 
     def _where(self, table: str, locators: Sequence[int]) -> dict[int, dict[int, int]]:
-        """Returns by block the locator of each physical place."""
+        """Returns by block the locator of each physical row."""
         if len(self._blocks(table)) == 1:
             return {0: {at: at for at in locators}}
         wanted = set(locators)
         found = {n: {at: locator for at, locator in known.items() if locator in wanted} for n, known in enumerate(self._indexed(table))}
-        return {n: places for n, places in found.items() if places}
+        return {n: locators_by_row for n, locators_by_row in found.items() if locators_by_row}
 
     def _cells(
         self, block: Block, names: Sequence[str], at: Sequence[int] | None = None
@@ -208,7 +208,7 @@ class PresentedDatabase:
     def _selected(
         self, block: Block, recipes: Sequence[Recipe], at: Sequence[int] | None = None
     ) -> Iterator[tuple[list[int], list[list[tuple[Raw, ...]]]]]:
-        """Yields the places of the rows that the block selects, and for each recipe its raw cells."""
+        """Yields the physical numbers of the rows that the block selects, and for each recipe its raw cells."""
         own = list(block.where)
         for recipe in recipes:
             for name in recipe.columns:
@@ -241,17 +241,17 @@ class PresentedDatabase:
         return known
 
     def rows(self, table: str, names: Sequence[str], locators: Sequence[int]) -> Iterator[tuple[int, tuple[Raw, ...]]]:
-        for n, places in sorted(self._where(table, locators).items()):
+        for n, locators_by_row in sorted(self._where(table, locators).items()):
             block = self._blocks(table)[n]
             recipes = [block.recipes[name] for name in names]
             # Of these a BLOB is not the text of its bytes: it is content, or no day and no moment at all.
             apart = {name for name in names if self._declared[table].columns[name].kind in ("binary", "date", "timestamp")}
-            for ats, columns in self._selected(block, recipes, sorted(places)):
+            for ats, columns in self._selected(block, recipes, sorted(locators_by_row)):
                 for row, at in enumerate(ats):
                     cells = [made(recipe, column[row]) for recipe, column in zip(recipes, columns, strict=True)]
                     # A BLOB in a text column is the text of its bytes, and no other key than the text.
                     yield (
-                        places[at],
+                        locators_by_row[at],
                         tuple(
                             Text(cell) if type(cell) is bytes and name not in apart else cell
                             for cell, name in zip(cells, names, strict=True)
@@ -261,13 +261,13 @@ class PresentedDatabase:
     def behind(self, table: str, names: Sequence[str], locators: Sequence[int]) -> dict[int, dict[str, str]]:
         """Returns by locator the member `_physical`: the text forms of the raw cells that these columns' forms changed, without NULLs."""
         found: dict[int, dict[str, str]] = {}
-        for n, places in self._where(table, locators).items():
+        for n, locators_by_row in self._where(table, locators).items():
             block = self._blocks(table)[n]
             recipes = [recipe for name in names if (recipe := block.recipes[name]).form != "same" and recipe.columns]
             called = [[self._called(block, name) for name in recipe.columns] for recipe in recipes]
-            for ats, columns in self._selected(block, recipes, sorted(places)):
+            for ats, columns in self._selected(block, recipes, sorted(locators_by_row)):
                 for row, at in enumerate(ats):
-                    raws = found.setdefault(places[at], {})
+                    raws = found.setdefault(locators_by_row[at], {})
                     for of, column in zip(called, columns, strict=True):
                         for name, raw in zip(of, column[row], strict=True):
                             if (text := text_form(raw)) is not None:
@@ -284,10 +284,10 @@ class PresentedDatabase:
             recipe = block.recipes[column]
             keys: dict[int, tuple[int, Raw]] = {}
             for ats, (cells,) in self._selected(block, [block.recipes[key]]):
-                for at, place, raws in zip(ats, self._numbered(table, n, ats), cells, strict=True):
-                    keys[at] = place, made(block.recipes[key], raws)
+                for at, locator, raws in zip(ats, self._numbered(table, n, ats), cells, strict=True):
+                    keys[at] = locator, made(block.recipes[key], raws)
             if not recipe.columns:
-                yield from (Content(place, found, None, 0) for place, found in keys.values())
+                yield from (Content(locator, found, None, 0) for locator, found in keys.values())
             elif recipe.form == "bytes":
                 for ats, (cells,) in self._selected(block, [recipe]):
                     for at, raws in zip(ats, cells, strict=True):

@@ -15,7 +15,7 @@ from etl.reconcile.errors import ReconcileError
 
 ROWS = 10_000
 AT_ONCE = 400
-Batch = tuple[list[int], list[list[Raw]]]  # the rows' places, and each column's raw cells
+Batch = tuple[list[int], list[list[Raw]]]  # the row numbers, and each column's raw cells
 
 
 class Physical(Protocol):
@@ -51,9 +51,9 @@ class SqlitePhysical:
             name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(name)})")] for name in sorted(kinds)
         }
         self.tables = {name for name, kind in kinds.items() if kind == "table"}
-        self._placed = {name: self._has_places(name) for name in self.relations}
+        self._with_rowid = {name: self._has_rowid(name) for name in self.relations}
 
-    def _has_places(self, name: str) -> bool:
+    def _has_rowid(self, name: str) -> bool:
         try:
             row = self._rows.execute(f"SELECT rowid FROM {_quoted(name)} LIMIT 1").fetchone()
         except sqlite3.OperationalError:
@@ -61,9 +61,9 @@ class SqlitePhysical:
         return name in self.tables and (row is None or isinstance(row[0], int))
 
     def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
-        listed = ", ".join(["rowid" if self._placed[table] else "row_number() OVER ()", *map(_quoted, names)])
+        listed = ", ".join(["rowid" if self._with_rowid[table] else "row_number() OVER ()", *map(_quoted, names)])
         # In rowid order, even if an index covers these columns.
-        order = " ORDER BY rowid" if self._placed[table] else ""
+        order = " ORDER BY rowid" if self._with_rowid[table] else ""
         base = f"SELECT {listed} FROM {_quoted(table)}"
         if at is None:
             yield from self._fetched(base + order, ())
@@ -71,7 +71,7 @@ class SqlitePhysical:
         for start in range(0, len(at), AT_ONCE):
             some = [int(one) for one in at[start : start + AT_ONCE]]
             placeholders = ", ".join("?" * len(some))
-            if self._placed[table]:
+            if self._with_rowid[table]:
                 yield from self._fetched(f"{base} WHERE rowid IN ({placeholders}) ORDER BY rowid", some)
             else:
                 inner = ", ".join(["row_number() OVER () AS place", *(f"{_quoted(n)} AS c{i}" for i, n in enumerate(names))])
@@ -84,24 +84,24 @@ class SqlitePhysical:
         cursor = self._rows.cursor()
         cursor.execute(sql, tuple(values))
         while rows := cursor.fetchmany(ROWS):
-            places, *columns = (list(column) for column in zip(*rows, strict=True))
-            yield places, columns
+            row_numbers, *columns = (list(column) for column in zip(*rows, strict=True))
+            yield row_numbers, columns
 
     def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
         name = _quoted(column)
-        for places, ((kinds), (sizes)) in self._sized(table, name):
-            for at, kind, size in zip(places, kinds, sizes, strict=True):
+        for row_numbers, ((kinds), (sizes)) in self._sized(table, name):
+            for at, kind, size in zip(row_numbers, kinds, sizes, strict=True):
                 if kind not in (b"text", b"blob"):
                     yield at, None, 0
-                elif kind == b"blob" and int(size) > CHUNK_BYTES and self._placed[table]:
+                elif kind == b"blob" and int(size) > CHUNK_BYTES and self._with_rowid[table]:
                     yield at, self._by_chunks(table, column, at), int(size)
                 else:
                     [(_, [[raw]])] = self.cells(table, [column], [at])
                     yield at, hashlib.sha256(bytes(raw)).hexdigest(), len(raw)  # type: ignore[arg-type]  # a text or a blob: checked above
 
     def _sized(self, table: str, name: str) -> Iterator[Any]:
-        place = "rowid" if self._placed[table] else "row_number() OVER ()"
-        yield from self._fetched(f"SELECT {place}, typeof({name}), length({name}) FROM {_quoted(table)}", ())
+        row_number = "rowid" if self._with_rowid[table] else "row_number() OVER ()"
+        yield from self._fetched(f"SELECT {row_number}, typeof({name}), length({name}) FROM {_quoted(table)}", ())
 
     def _by_chunks(self, table: str, column: str, at: int) -> str:
         digest = hashlib.sha256()
@@ -151,10 +151,10 @@ class PostgresPhysical:
         return f"({name} AT TIME ZONE 'UTC')::text" if kind == "timestamptz" else f"{name}::text"
 
     def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
-        place = (
+        row_number = (
             "row_number() OVER ()" if table in self._views else "((ctid::text::point)[0]::bigint << 16) + (ctid::text::point)[1]::bigint"
         )
-        listed = ", ".join([f"{place} AS place", *(f"{self._said(table, n)} AS c{i}" for i, n in enumerate(names))])
+        listed = ", ".join([f"{row_number} AS place", *(f"{self._said(table, n)} AS c{i}" for i, n in enumerate(names))])
         base = f"SELECT {listed} FROM {self._sql[table]}"
         if at is None:
             yield from self._batches(table, names, base)
@@ -170,17 +170,17 @@ class PostgresPhysical:
 
     def _batches(self, table: str, names: Sequence[str], sql: str) -> Iterator[Batch]:
         for batch in self._database._batches(sql):
-            places, *arrays = batch.columns
-            yield places.to_pylist(), [_raws(array, self._types[table, name]) for array, name in zip(arrays, names, strict=True)]
+            row_numbers, *arrays = batch.columns
+            yield row_numbers.to_pylist(), [_raws(array, self._types[table, name]) for array, name in zip(arrays, names, strict=True)]
 
     def digests(self, table: str, column: str) -> Iterator[tuple[int, str | None, int]]:
         name = _quoted(column)
-        place = (
+        row_number = (
             "row_number() OVER ()" if table in self._views else "((ctid::text::point)[0]::bigint << 16) + (ctid::text::point)[1]::bigint"
         )
         large = []
         for batch in self._database._batches(
-            f"SELECT {place} AS place, CASE WHEN octet_length({name}) <= {CHUNK_BYTES} THEN {name} END, octet_length({name})::bigint FROM {self._sql[table]}"
+            f"SELECT {row_number} AS place, CASE WHEN octet_length({name}) <= {CHUNK_BYTES} THEN {name} END, octet_length({name})::bigint FROM {self._sql[table]}"
         ):
             for at, content, size in zip(*(array.to_pylist() for array in batch.columns), strict=True):
                 if content is None and size is not None:

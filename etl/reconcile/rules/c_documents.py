@@ -44,7 +44,7 @@ SURVEYED = (
 
 @dataclass(frozen=True)
 class Library:
-    """What C1-C3 and C11 decide, by the place of a document among all document rows."""
+    """What C1-C3 and C11 decide, by the position of a document among all document rows."""
 
     documents: pl.DataFrame
     reason: Ints
@@ -52,15 +52,15 @@ class Library:
     inherited: Mask
     at_path: dict[str, tuple[str, int]]
     pairs: Ints  # (document, account) as one sorted number: which document has a row in which account
-    previous: Ints  # the place of the earlier version, -1 where it is to be null in every account
+    previous: Ints  # the position of the earlier version, -1 where it is to be null in every account
 
 
 def survey(world: ExpectedState) -> Library:
     """Returns the placement of all documents; records documents, links and contents in the ledger as loaded or held (C1-C3, C7, C11)."""
     documents = world.sources["P2"].whole("document", world.ledger, SURVEYED)
     links = world.sources["P2"].whole("document_link", world.ledger)
-    place = indexed(documents["document_id"], ~mask(documents, BAD), place=np.arange(len(documents)))
-    of_link = place.of("place", place.find(links["document_id"]))
+    by_id = indexed(documents["document_id"], ~mask(documents, BAD), position=np.arange(len(documents)))
+    of_link = by_id.of("position", by_id.find(links["document_id"]))
 
     model = world.index["P2", "security_model"]
     model_at = model.find(documents["security_model_id"])
@@ -89,7 +89,7 @@ def survey(world: ExpectedState) -> Library:
     scope = np.where(reason == LOADED, np.where(inherited, profile.scope_of(profile_at), np.where(placed, scope, -1)), -1)
     world.flag("X1", "P2", "document", documents, missing_model & (reason == LOADED) & (placed | inherited))
 
-    world.index["P2", "document"] = indexed(documents["document_id"], reason == LOADED, scope, place=np.arange(len(documents)))
+    world.index["P2", "document"] = indexed(documents["document_id"], reason == LOADED, scope, position=np.arange(len(documents)))
     contents = world.known.hashed["P2"]
     world.known.contents["P2"] = usable(contents, "document_id")
     decide_contents(world, "P2", contents)
@@ -112,7 +112,7 @@ def survey(world: ExpectedState) -> Library:
         inherited,
         at_path,
         final,
-        _previous(world, documents, place.of("place", place.find(documents["previous_document_id"])), reason),
+        _previous(world, documents, by_id.of("position", by_id.find(documents["previous_document_id"])), reason),
     )
 
 
@@ -197,10 +197,10 @@ def _targets(world: ExpectedState, links: pl.DataFrame) -> tuple[Ints, Ints]:
     scope, reason = np.full(len(links), -1, np.int64), np.full(len(links), BROKEN_REFERENCE, np.int64)
     for code, (source, _) in world.spec.link_targets.items():
         index = world.index.get(("P2", source), NONE)
-        place = index.find(links["target_id"])
-        chosen = (links["target_cd"] == code).fill_null(False).to_numpy() & (place >= 0)
-        scope = np.where(chosen, index.scope_of(place), scope)
-        reason = np.where(chosen, np.where(index.is_loaded(place), LOADED, PARENT_HELD), reason)
+        position = index.find(links["target_id"])
+        chosen = (links["target_cd"] == code).fill_null(False).to_numpy() & (position >= 0)
+        scope = np.where(chosen, index.scope_of(position), scope)
+        reason = np.where(chosen, np.where(index.is_loaded(position), LOADED, PARENT_HELD), reason)
     return scope, reason
 
 
@@ -270,7 +270,7 @@ def _pairs(world: ExpectedState, scope: Ints, reason: Ints) -> Ints:
 
 
 def _previous(world: ExpectedState, documents: pl.DataFrame, earlier: Ints, reason: Ints) -> Ints:
-    """Returns the place of each earlier version, -1 on a cycle (held rows included) or if it is missing; flags these loaded documents (C11; fine print 32)."""
+    """Returns the position of each earlier version, -1 on a cycle (held rows included) or if it is missing; flags these loaded documents (C11; fine print 32)."""
     named = documents["previous_document_id"].is_not_null().to_numpy()
     on_cycle = _on_cycle(earlier)
     world.flag("C11", "P2", "document", documents, (reason == LOADED) & ((named & (earlier < 0)) | on_cycle))

@@ -195,12 +195,12 @@ WRONG: dict[str | bytes, tuple[str, ...]] = {
 
 def test_limits_that_cannot_be_are_named_with_line_value_and_correction(tmp_path: Path) -> None:
     missed = {}
-    for content, pieces in WRONG.items():
+    for content, parts in WRONG.items():
         (tmp_path / "limits.toml").write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(MappingErrors) as caught:
             read_limits(tmp_path, MAPPINGS)
         said = str(caught.value).splitlines()
-        if len(said) != 1 or not all(piece in said[0] for piece in pieces):
+        if len(said) != 1 or not all(part in said[0] for part in parts):
             missed[content[:60]] = said
     assert missed == {}
 
@@ -212,13 +212,13 @@ def test_all_invalid_limits_are_reported_together_before_any_write(tmp_path: Pat
     for words in (("plan",), ("run",)):
         done = workspace.command(*words, "--adapter", "adapter")
         assert done.code == 1
-        for piece in (
+        for part in (
             "limits.toml, line 1: text: found a byte order mark, expected UTF-8 without one",
             "limits.toml, line 2: held.none: found 'none'",
             "limits.toml, line 2: held.none: found 1",
             "limits.toml, line 3: held.message.share: found 2",
         ):
-            assert piece in done.err, done.err
+            assert part in done.err, done.err
     assert not workspace.run.exists()
     (tmp_path / "adapter" / "limits.toml").unlink()
     (tmp_path / "adapter" / "notes.txt").write_text("x")

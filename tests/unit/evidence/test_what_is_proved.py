@@ -95,14 +95,14 @@ def test_verify_reports_what_is_proved(approved: Workspace) -> None:
     )
     assert (data["last_event"]["what"], len(data["builds"]), data["time_stamp"]) == ("report", 1, None)
     human = verified(approved).out
-    for piece in (
+    for part in (
         "verdict: published and equal",
         f"approved by {data['approved_by']}",
         "not checked against --approver",
         "backup: b1 of",
         "time stamp: none",
     ):
-        assert piece in human.replace("\n", " "), human
+        assert part in human.replace("\n", " "), human
     said(verified(approved, "--approver", "keys/other.public"), 6, f"approved by {data['approved_by']}, not by ")
 
 
@@ -204,6 +204,29 @@ def test_links_and_pipes_in_a_bundle_are_detected_without_blocking(approved: Wor
     private: Any = load_pem_private_key((folder / "signer").read_bytes(), None)
     (folder / "bundle" / SIGNATURE).write_text(private.sign((folder / "bundle" / LISTING).read_bytes()).hex())
     said(verified(approved), 6, "is not a valid listing of evidence")
+
+
+def test_a_listing_that_pack_would_not_write_is_refused_though_signed(approved: Workspace) -> None:
+    """A form that no program wrote ended as an internal error; a file twice and another time than in packed.json were verified, exit 0."""
+    assert packed(approved).code == 0
+    folder = approved.folder.parent
+    private: Any = load_pem_private_key((folder / "signer").read_bytes(), None)
+    listing = json.loads((folder / "bundle" / LISTING).read_bytes())
+    files = listing["files"]
+    for changes, named in (
+        ({"files": 5}, "is not a valid listing"),
+        ({"files": [1]}, "is not a valid listing"),
+        ({"files": [{}]}, "is not a valid listing"),
+        ({"files": [{**file, "size": str(file["size"])} for file in files]}, "is not a valid listing"),
+        ({"files": [{**file, "name": 1} for file in files]}, "is not a valid listing"),
+        ({"files": [*files, files[0]]}, "does not agree with packed.json"),
+        ({"packed_at": "2020-01-01T00:00:00+00:00"}, "does not agree with packed.json"),
+        ({"verdict": "all is well"}, "does not agree with packed.json"),
+    ):
+        exact = json.dumps(listing | changes, indent=1, sort_keys=True).encode()
+        (folder / "bundle" / LISTING).write_bytes(exact)
+        (folder / "bundle" / SIGNATURE).write_text(private.sign(exact).hex())
+        said(verified(approved), 6, named)
 
 
 # -- time stamps -----------------------------------------------------------------------------------------------------------------------------------

@@ -25,10 +25,10 @@ def readers(root: Path) -> dict[str, Reader]:
     share = Share(str(root))
 
     def loader(path: str) -> tuple[str, int] | None:
-        pieces = share.chunks(path)
-        if pieces is None:
+        chunks = share.chunks(path)
+        if chunks is None:
             return None
-        content = b"".join(pieces)
+        content = b"".join(chunks)
         return hashlib.sha256(content).hexdigest(), len(content)
 
     return {"loader": loader, "verifier": lambda path: digest_at(root.resolve(), path)}
@@ -168,13 +168,13 @@ def test_C6_a_folder_swapped_with_a_link_gives_no_byte_from_outside(tmp_path: Pa
 def test_a_file_that_changes_while_it_is_read_is_not_stored(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"x" * (3 << 20))
-    pieces = Share(str(tmp_path)).chunks("f")
-    assert pieces is not None
-    next(pieces)
+    chunks = Share(str(tmp_path)).chunks("f")
+    assert chunks is not None
+    next(chunks)
     with path.open("r+b") as file:
         file.write(b"other")
     with pytest.raises(SourceChanged, match="changed while it was being read"):
-        list(pieces)
+        list(chunks)
     path.write_bytes(b"")
     os.truncate(path, 256 << 20)
 

@@ -157,8 +157,8 @@ BROKEN: dict[bytes, tuple[str, str]] = {
 
 def test_a_file_that_cannot_be_read_is_one_error_with_its_line_and_what_to_write(tmp_path: Path) -> None:
     (tmp_path / "portal2").mkdir()
-    for content, pieces in BROKEN.items():
+    for content, parts in BROKEN.items():
         (tmp_path / "portal2" / "company_contact.toml").write_bytes(content)
         (said,) = map(str, adapter_with_problems(tmp_path, MAPPINGS)[1])
         assert said.startswith("portal2/company_contact.toml"), said
-        assert all(piece in said for piece in pieces), (pieces, said)
+        assert all(part in said for part in parts), (parts, said)
