@@ -195,3 +195,19 @@ def test_what_scaffold_wrote_beside_its_draft_does_not_stop_a_plan(tmp_path: Pat
     for name in ("scan.json", "worklist.md"):
         (tmp_path / "adapter" / name).write_text("{}", encoding="utf-8")
     assert world.plan().code == 0
+
+
+def test_two_keys_that_are_one_number_stop_plan_and_run_before_anything_is_published(tmp_path: Path) -> None:
+    """The parts of a key are joined by a bar, which the parts may contain."""
+    world = school(tmp_path)
+    _all_of(
+        _of(GUARDIAN, ";Eva;Adler;", ";A|B;C;"),
+        _of(GUARDIAN, ";Otto;Adler;", ";A;B|C;"),
+        _of(CONTACT, 'contact_id = { integer = "no" }', 'contact_id = { number = ["first", "last"] }'),
+    )(tmp_path)
+    for done in (world.plan(), world.run()):
+        assert done.code == 1
+        assert "portal2/company_contact.toml: from[0].columns.contact_id: two different texts of guardian.first, guardian.last" in done.err
+        assert "another `mark`" in done.next
+    assert not (tmp_path / "store.sqlite").exists()
+    assert not list((tmp_path / "objects").glob("*"))
