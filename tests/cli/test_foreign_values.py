@@ -49,9 +49,9 @@ def test_plan_counts_what_does_not_fit_and_gives_the_line_that_would_present_it(
         import psycopg
 
         with psycopg.connect(postgres, autocommit=True) as session:
-            for name in ("foreign_p2", "foreign_tc"):
+            for name in ("unfit_p2", "unfit_tc"):
                 session.execute(f"CREATE DATABASE {name}".encode())
-        urls = tuple(make_url(postgres).set(database=name).render_as_string(hide_password=False) for name in ("foreign_p2", "foreign_tc"))
+        urls = tuple(make_url(postgres).set(database=name).render_as_string(hide_password=False) for name in ("unfit_p2", "unfit_tc"))
     words = ("--source", urls[0], "--tc", urls[1])
     assert command("sample", *words, "--files", str(tmp_path / "files"), "--profiles", "8").code == 0
     before = command("plan", *words, "--output", "json")
