@@ -1,6 +1,6 @@
 """Loads, rollbacks and deltas: `python -m tests.benchmarks.reload [--profiles 300 1200] [--only postgresql] [--changed 100] [--made] [--json FILE]`.
 
-A whole run into an empty store, its rollback, a load again, a run of the same portals after one row in `--changed` of each large table was changed
+A whole run into an empty store, its rollback, the same run again, a run of the same portals after one row in `--changed` of each large table was changed
 and a tenth as many came and went, and its rollback. Prints seconds, and their ratio to the first load or to the first run. What a rollback takes
 contains the start of the command, which is measured as well: of one that finds nothing to roll back. "cpu" is the processor time of client and
 server together, of the whole command.
@@ -133,7 +133,7 @@ def measured(workspace: Workspace, server: Server | None, one_in: int, made: boo
     told("start of a rollback", workspace.rollback(store, "run", wanted=7))
     if server:
         _tidied(store)
-    loaded(store, "run", "load after rollback")
+    whole(store, "again", "after rollback")  # a whole run like the first: a load of its own also starts processes and reads files again
     if made and server:
         empty = server.fresh("made")
         with psycopg.connect(empty, autocommit=True) as session:
