@@ -407,7 +407,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(options_of(given), profiles, seed, reporter_of(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(options_of(given), profiles, seed, like == "foreign"))
 
 
 @commands.command()

@@ -50,7 +50,7 @@ def run_demo(folder: Path, reporter: ProgressReporter) -> dict[str, Any]:
     return run_steps(options, STEPS, reporter)
 
 
-def write_sample(options: Options, profiles: int, seed: int, reporter: ProgressReporter, foreign: bool = False) -> dict[str, Any]:
+def write_sample(options: Options, profiles: int, seed: int, foreign: bool = False) -> dict[str, Any]:
     """Writes synthetic portals and returns the number of rows by table; with `foreign` by contract table, with an adapter beside them."""
     if foreign:
         return _write_foreign(options, profiles, seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from sqlalchemy.engine import make_url
 
 from tests.support.command import Done, command
 
-Run = Callable[[str], None]
 CHANGES = (  # the four ordinary differences: 1 and 0, longer words, empty texts for NULL, longer texts
     "UPDATE company_contact SET admin_ind = CASE admin_ind WHEN 'Y' THEN '1' ELSE '0' END",
     "UPDATE document SET deleted_ind = CASE deleted_ind WHEN 'Y' THEN 'true' ELSE 'false' END",

@@ -47,11 +47,11 @@ def spots(spec: Spec) -> list[Spot]:
         found += [Spot(kind, name, "") for kind in _ROWS]
         for column in table.columns.values():
             if column.name != own_id(table) and column.name not in left_out:
-                found += [Spot(kind, name, column.name) for kind in _kinds(spec, name, column)]
+                found += [Spot(kind, name, column.name) for kind in _kinds(column)]
     return found
 
 
-def _kinds(spec: Spec, table: str, column: Column) -> Iterator[str]:
+def _kinds(column: Column) -> Iterator[str]:
     if column.kind == "uuid":
         yield "reference led elsewhere"
         yield "reference to nothing"
