@@ -41,6 +41,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Block:
+    """One [[from]] of an adapter file: a physical table, its condition and look-ups, and a recipe for each contract column."""
+
     table: str
     where: Map[str, Any]
     lookups: Map[str, Map[str, str]]

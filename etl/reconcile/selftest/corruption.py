@@ -31,6 +31,8 @@ class Spot:
 
 @dataclass(frozen=True)
 class Planted:
+    """A fault that was planted in a copy of the store."""
+
     spot: Spot
     what: str  # the row, by its place in the table: never a value
     objects: tuple[str, ...] = ()  # the keys of the objects that are no longer what they were

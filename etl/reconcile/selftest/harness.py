@@ -35,6 +35,8 @@ class Corruption:
 
 @dataclass(frozen=True)
 class Score:
+    """The result of a self-test: faults by kind, the missed ones, and differences reported for unchanged copies (`false_alarms`)."""
+
     by_kind: dict[str, Corruption]
     missed: tuple[Planted, ...]
     clean_rounds: int
