@@ -31,12 +31,12 @@ _MOST = 2**63 - 1
 
 
 class AcceptanceError(MigrationError):
-    """A goal, or a waiver of one, that cannot be taken as it is written (exit 1); no data was read."""
+    """A goal, or a waiver of one, is not valid (exit 1); no data was read."""
 
     code = "ACCEPTANCE"
 
     def __init__(self, problems: list[str]) -> None:
-        heading = "The goals cannot be taken as they are written; no data was read:\n  "
+        heading = "The goals are not valid; no data was read:\n  "
         super().__init__(heading + "\n  ".join(problems), "Correct the file as the message says, then run the command again.")
 
 
