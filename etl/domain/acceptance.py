@@ -212,7 +212,7 @@ def _doubles(found: list[Goal]) -> list[str]:
     for goal in found:
         first = names.setdefault(goal.name, goal)
         if first is not goal:
-            problems.append(f"{goal.location}: {goal.kind} {goal.name}: this name stands twice ({first.location}); give each goal its own")
+            problems.append(f"{goal.location}: {goal.kind} {goal.name}: this name occurs twice ({first.location}); give each goal its own")
         same = limits.setdefault((goal.kind, goal.of, goal.limit_word), goal)
         if same is not goal:
             about = f" of {goal.of}" if goal.of else ""
