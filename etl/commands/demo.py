@@ -106,6 +106,6 @@ def _reached(option: str, url: str) -> None:
         case "sqlite":
             folder = Path(str(database_identity(url)[1])).parent
             if not folder.is_dir():
-                raise MigrationError(f"{option}: there is no folder {folder}.", "Create it, or give another URL.")
+                raise MigrationError(f"{option}: {folder} is not an existing folder.", "Create it, or give another URL.")
         case kind:
             raise WrongUsage(f"{option}: samples cannot be written into {kind} databases.", "Give a sqlite:// or postgresql:// URL.")

@@ -264,7 +264,7 @@ def parsed_manifest(content: bytes) -> RunFolder:
 def open_readonly(path: Path) -> RunFolder:
     """Returns the run folder in its present state, for reading only, also while a run is active in it."""
     if not (path / layout.MANIFEST).is_file():
-        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a started run.")
+        raise MigrationError(f"{path} is not the folder of a run.", "Give --run the folder of a started run.")
     return RunFolder(path, reading=True)
 
 

@@ -55,7 +55,7 @@ class FolderDatabase(SqliteDatabase):
 
 def _copied(folder: Path, file: Path, delimiter: str, encoding: str) -> None:
     if not folder.is_dir():
-        raise ReconcileError(f"There is no folder {folder}.", "Give the folder that was migrated: folder:DIR.")
+        raise ReconcileError(f"{folder} is not an existing folder.", "Give the folder that was migrated: folder:DIR.")
     with closing(sqlite3.connect(file, isolation_level=None)) as copy:
         copy.execute("PRAGMA synchronous = off")
         for path in sorted(folder.iterdir()):

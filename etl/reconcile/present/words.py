@@ -65,7 +65,7 @@ class Presentation:
 def adapter_files(root: Path) -> dict[str, bytes]:
     """Returns by path the bytes of every file of an adapter folder, read once; raises SpecError where the folder or a file cannot be read."""
     if not root.is_dir():
-        raise SpecError(f"--adapter: there is no folder {root}")
+        raise SpecError(f"--adapter: {root} is not an existing folder")
     return files_of(root, lambda name: not name.startswith("."))
 
 

@@ -106,7 +106,7 @@ def test_K9_abandoned_sessions_with_locks_are_named(portals: Portals) -> None:
         assert f"P2: session {pid} of role postgres" in done.err
         assert "holds a lock on message" in done.err
         other.execute("ROLLBACK; BEGIN; LOCK TABLE message IN EXCLUSIVE MODE")
-        assert portals.run("plan").code == 0, "a lock that lets others read is no obstacle"
+        assert portals.run("plan").code == 0, "a lock that lets others read is not an obstacle"
     assert portals.run("run", run="locks").code == 0
     with psycopg.connect(portals.url("portal3", "postgres")) as reader:
         reader.execute("SELECT count(*) FROM portal3.login")
