@@ -96,9 +96,9 @@ def _contacts(block: Block, chosen: Ints) -> pa.Table:
     profile = shape.model_profile[shape.entity_model[entity]]
     user = shape.consultants + shape.user_start[profile]
     names = pick([str(name).capitalize() for name in user_names(shape, user, profile).to_pylist()], np.arange(len(user)))
-    strangers = join("trade.", position + 1, "@tc.example")
+    outsiders = join("trade.", position + 1, "@tc.example")
     email = pick(
-        pa.concat_arrays([names, strangers]), np.where(number == 0, np.arange(len(user)), len(user) + np.arange(len(user))), number == 2
+        pa.concat_arrays([names, outsiders]), np.where(number == 0, np.arange(len(user)), len(user) + np.arange(len(user))), number == 2
     )
     return frame(
         "tc_contact",

@@ -1,4 +1,4 @@
-"""Which physical table stands behind which contract table: columns, references and neighbours together, until they agree."""
+"""Assigns physical tables to contract tables by columns, references and neighbours together, until the assignment is stable."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _referring(
 
 
 def _order_kept(contract: Mapping[str, Mapping[str, Wanted]], tables: Mapping[str, Any], result: Matching) -> float:
-    """Returns the weight of a column's place: high where the columns matched so far stand in the contract's order, 0 where they do not."""
+    """Returns the weight of a column's place: high where the columns matched so far are in the contract's order, 0 where they do not."""
     same = total = 0
     for table, physical in result.tables.items():
         positions = {name: position for position, name in enumerate(tables[physical]["columns"])}

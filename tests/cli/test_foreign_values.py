@@ -76,9 +76,9 @@ def test_plan_counts_what_does_not_fit_and_gives_the_line_that_would_present_it(
         file, text = re.search(r"suggested line: (\S+\.toml): (.*)", sentence).groups()  # type: ignore[union-attr]  # every sentence has one
         (adapter / file).parent.mkdir(parents=True, exist_ok=True)
         (adapter / file).write_text(text.replace("[[from]] [from.columns] ", "[[from]]\n[from.columns]\n") + "\n", encoding="utf-8")
-    mended = command("plan", *words, "--adapter", str(adapter), "--output", "json")
-    assert mended.code == 0, mended.out
-    assert _held(mended).items() - _held(before).items() == {(("company_profile", "company_name"), 3)}
+    corrected = command("plan", *words, "--adapter", str(adapter), "--output", "json")
+    assert corrected.code == 0, corrected.out
+    assert _held(corrected).items() - _held(before).items() == {(("company_profile", "company_name"), 3)}
 
 
 def _held(done: Done) -> dict[tuple[str, str], int]:

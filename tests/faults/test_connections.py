@@ -171,7 +171,7 @@ def test_mid_select_full(postgres_extract: Reference, proxy: Proxy, scenes: Scen
 
 
 def _select(many: int, postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
-    """The source's answer cut after n bytes: the extract ends loudly and starts whole again in a new snapshot, with the same files."""
+    """The source's answer cut after n bytes: the extract ends with an error and starts again as a whole in a new snapshot, with the same files."""
     proxy.arm(Fault())
     scenes(postgres_extract.before("extract")).run("extract", code=0)
     received = proxy.counts["received"]
@@ -182,7 +182,7 @@ def _select(many: int, postgres_extract: Reference, proxy: Proxy, scenes: Scenes
         with tried(DROPPED, fault.fired):
             assert fault.fired
             assert end.code in (0, 1), end
-            if end.code == 0:  # nothing but the good-bye was cut: then everything is there
+            if end.code == 0:  # only the end of the session was cut: everything was received
                 same_as_reference(scene, "extract", postgres_extract)
                 scene = scenes(postgres_extract.before("extract"))
     with tried(DROPPED):
@@ -264,7 +264,7 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
     proxy.arm(Fault())
 
 
-def test_killed_load_that_is_given_up(
+def test_killed_load_that_is_abandoned(
     reference: Reference, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
 ) -> None:
     """Its staged rows are removed by the rollback, which has nothing else to roll back."""

@@ -62,7 +62,9 @@ class SqliteTarget:
         self._shown = redacted_url(url)
         self.path = Path(sqlalchemy.make_url(url).database or "").absolute()
         if not self.path.parent.is_dir():
-            raise MigrationError(f"--target: {self.path.parent} is not an existing folder.", "Create the folder, then run the same command again.")
+            raise MigrationError(
+                f"--target: {self.path.parent} is not an existing folder.", "Create the folder, then run the same command again."
+            )
         self._staging = staging_folder / "staging.sqlite"
         self.store_state: dict[str, str] = {}
         self.images: dict[str, str] | None = None

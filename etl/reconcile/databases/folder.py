@@ -26,7 +26,7 @@ _BLOCKS = (1 << 20, 1 << 24, 1 << 28, (1 << 31) - 1)  # bytes
 
 
 class FolderDatabase(SqliteDatabase):
-    """The copy; it is private and goes with `close`."""
+    """The private copy, which `close` removes."""
 
     def __init__(self, folder: Path, delimiter: str = ",", encoding: str = "utf-8") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="portal-migrate-")

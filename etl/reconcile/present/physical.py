@@ -1,4 +1,4 @@
-"""The physical tables of an old portal as raw cells, row by row where they lie; bytes of documents only as digests."""
+"""The physical tables of an old portal as raw cells, row by row in stored order; bytes of documents only as digests."""
 
 import hashlib
 import sqlite3

@@ -1,4 +1,4 @@
-"""The goals that the owners signed: what may stand in the file, what is said of everything else, and when a goal is met."""
+"""The goals that the owners signed: what the file may contain, the message for everything else, and when a goal is met."""
 
 from __future__ import annotations
 
