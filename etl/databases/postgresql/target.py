@@ -16,6 +16,7 @@ from etl.databases.postgresql import difference, merge, replacement, run_records
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import quoted, safe_errors
 from etl.databases.postgresql.contract import advance, differences
+from etl.databases.postgresql.restore import restore
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, references, stage, touched
 from etl.databases.postgresql.target_session import TargetSession
 from etl.databases.postgresql.transport import is_here
@@ -231,7 +232,7 @@ class PostgresTarget(TargetSession):
             rows = {image.table: self._counted.get(image.table, 0) or self.rows(image.table) for image in touched}
             coming, going = {image.table: image.before for image in touched}, {image.table: image.new for image in touched}
             again, deferred = difference.hold_back(self.connection, [table.name for table in tables], coming, going, rows)
-            changes = merge.restore(self.connection, tables, number, kept, tell)
+            changes = restore(self.connection, tables, number, kept, rows, tell)
             self.execute(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             difference.judge(self.connection, again, deferred)
         else:
