@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +23,8 @@ def options_of(given: dict[str, Any]) -> Options:
     from etl.errors import WrongUsage
     from etl.options import Options
 
-    days = {name: day_of(name, given[name]) for name in ("freeze_from", "freeze_to") if given.get(name)}
-    if len(days) == 1:
-        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
-    if days and days["freeze_from"] > days["freeze_to"]:
-        raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
-    grace = _grace(given, bool(days))
+    freeze = freeze_of(given)
+    grace = _grace(given, freeze is not None)
     if given.get("rehearse") and _typed("objects"):
         raise WrongUsage("--rehearse uses its own object store.", "Leave out --objects.")
     if given.get("workers") and given.get("scheduler"):
@@ -55,8 +51,20 @@ def options_of(given: dict[str, Any]) -> Options:
         without=without,
         rehearse=bool(given.get("rehearse")),
         grace=grace,
-        freeze=(days["freeze_from"], days["freeze_to"]) if days else None,
+        freeze=freeze,
     )
+
+
+def freeze_of(given: Mapping[str, Any]) -> tuple[date, date] | None:
+    """Returns the first and last day of the freeze, None without one; raises WrongUsage where a day is missing, not a date, or out of order."""
+    from etl.errors import WrongUsage
+
+    days = {name: day_of(name, given[name]) for name in ("freeze_from", "freeze_to") if given.get(name)}
+    if len(days) == 1:
+        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
+    if days and days["freeze_from"] > days["freeze_to"]:
+        raise WrongUsage("--freeze-from is later than --freeze-to.", "Give the first day, then the last one.")
+    return (days["freeze_from"], days["freeze_to"]) if days else None
 
 
 def _grace(given: dict[str, Any], freeze: bool) -> Grace | None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy
 
+from etl.commands.given_options import freeze_of
 from etl.commands.sql_scripts import sql_script
+from etl.commands.strict_options import database_url
+from etl.databases import FOLDER, backend
+from etl.databases.registry import database_kind
 from etl.errors import Refused, WrongUsage
+from etl.objects.address import bucket_of, require_folder
+from etl.system.confirm import ask
 from etl.system.private_folder import PrivateFolder
 
 # By option: the question on a terminal, and whether the run needs it.
@@ -67,26 +74,49 @@ def _answers(given: Mapping[str, str | None]) -> dict[str, str]:
     for option, question, needed in _ASKED:
         value = given.get(option)
         if value is None and asking:
-            sys.stderr.write(f"{question}: ")
-            sys.stderr.flush()
-            value = sys.stdin.readline().strip() or None
+            value = ask(f"{question}:") or None
         if value is None and needed:
             raise WrongUsage(f"--{option} is missing.", f"Give it: --{option} ({question}).")
         if value is not None:
             answers[option] = value
-    for option in _DATABASES:
-        if option in answers and _url(option, answers[option]).password is not None:
+    _refuse_invalid(answers)
+    return {**answers, **{option: database_url(f"--{option}", answers[option]) for option in _DATABASES if option in answers}}
+
+
+def _refuse_invalid(answers: Mapping[str, str]) -> None:
+    """Raises WrongUsage where `run` refuses a value on every machine; all of them in one answer."""
+    checks: list[Callable[[], object]] = [partial(_refuse_database, option, answers[option]) for option in _DATABASES if option in answers]
+    if "files" in answers:
+        checks.append(partial(require_folder, answers["files"], "--files"))
+    checks.append(partial(_refuse_objects, answers["objects"]))
+    checks.append(lambda: freeze_of({"freeze_from": answers.get("freeze-from"), "freeze_to": answers.get("freeze-to")}))
+    found = []
+    for check in checks:
+        try:
+            check()
+        except WrongUsage as error:
+            found.append(error)
+    if found:
+        raise WrongUsage(" ".join(str(error) for error in found), found[0].next_step)
+
+
+def _refuse_objects(uri: str) -> None:
+    if bucket_of(uri) is None:
+        require_folder(uri, "--objects")
+
+
+def _refuse_database(option: str, text: str) -> None:
+    url = database_url(f"--{option}", text)
+    if option == "target" and not database_kind(url).holds_store:
+        raise WrongUsage(f"--target: {backend(url)} databases cannot be written as a target.", "Use a sqlite:// or postgresql:// URL.")
+    if not url.startswith(FOLDER):
+        if sqlalchemy.make_url(url).password is not None:
             raise WrongUsage(f"--{option}: a password is in the URL.", "Leave it out, and use a password file (PGPASSFILE) or a service.")
-    if ("freeze-from" in answers) != ("freeze-to" in answers):
-        raise WrongUsage("A freeze has a first and a last day.", "Give both --freeze-from and --freeze-to, or neither.")
-    return answers
-
-
-def _url(option: str, text: str) -> sqlalchemy.URL:
-    try:
-        return sqlalchemy.make_url(text)
-    except (sqlalchemy.exc.ArgumentError, ValueError):
-        raise WrongUsage(f"--{option}: this is not a database URL.", "Write postgresql://role@host/database or sqlite:///file.") from None
+        try:
+            sqlalchemy.make_url(url).get_dialect()
+        except sqlalchemy.exc.NoSuchModuleError:
+            message = f"--{option}: no reader for {backend(url)} databases."
+            raise WrongUsage(message, "Use SQLite, PostgreSQL, or install the SQLAlchemy dialect of that database.") from None
 
 
 def _is_postgresql(text: str | None) -> bool:
@@ -98,7 +128,7 @@ def _database_names(answers: Mapping[str, str]) -> dict[str, str]:
     names = {"portal2": "portal2", "tc_database": "tc", "portal3": "portal3"}
     for option, name in (("source", "portal2"), ("tc", "tc_database"), ("target", "portal3")):
         if _is_postgresql(answers.get(option)):
-            names[name] = _url(option, answers[option]).database or names[name]
+            names[name] = sqlalchemy.make_url(answers[option]).database or names[name]
     return names
 
 

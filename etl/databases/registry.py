@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # a look-up imports this module, and must not wait for the li
 class DatabaseKind(Protocol):
     """What one kind of database provides; its methods import its libraries, so that a look-up in a SQLite file waits for no other's."""
 
+    holds_store: bool  # whether the new store can be of this kind
+
     def open_source(self, url: str, name: str) -> Source:
         """Returns an old database; `name` is its name in messages."""
         ...

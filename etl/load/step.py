@@ -25,7 +25,7 @@ from mappings.limits import digest_of
 from mappings.model import Mappings
 
 Preview = Callable[[list[Change]], None]
-_REMOVED_TOGETHER = 500  # objects
+_REMOVED_TOGETHER = 2_000  # objects
 _IMAGES = "before-images"  # the event with their digests
 
 

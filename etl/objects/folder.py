@@ -13,6 +13,7 @@ import secrets
 import stat
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import chain, groupby
 from pathlib import Path
@@ -28,6 +29,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TOP = "sha256"
 _NOTE_BYTES = 64 << 10
 _COPIED = 1 << 30  # bytes in one read
+_REMOVERS = 4  # threads; more than cores, because a removal waits for the file system's journal
 _HASHED_FIRST = 16 << 20  # bytes: a document up to this size is hashed before it is written
 
 
@@ -228,22 +230,32 @@ class FolderObjects:
         return self.remove_all([sha256]) == 1
 
     def remove_all(self, digests: Sequence[str]) -> int:
+        groups = [(name, list(together)) for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2])]
+        if len(groups) <= 1:
+            gone = sum(self._remove_from(*group) for group in groups)
+        else:  # a file system removes entries of several folders at a time
+            with ThreadPoolExecutor(_REMOVERS) as removers:
+                gone = sum(removers.map(self._remove_from, *zip(*groups, strict=True)))
+        with suppress(OSError):  # it still has other objects
+            top = self._opened_top()
+            try:
+                for name, _ in groups:
+                    with suppress(OSError):
+                        os.rmdir(name, dir_fd=top)
+                    self._folders.discard(name)
+            finally:
+                os.close(top)
+            os.rmdir(_TOP, dir_fd=self._root)
+            self._folders.clear()
+        return gone
+
+    def _remove_from(self, name: str, digests: Sequence[str]) -> int:
         gone = 0
-        for name, together in groupby(sorted(digests), key=lambda sha256: sha256[:2]):
-            with suppress(FileNotFoundError), self._subfolder(name) as subfolder:
-                for sha256 in together:
-                    with suppress(FileNotFoundError):
-                        os.unlink(sha256, dir_fd=subfolder)
-                        gone += 1
-            with suppress(OSError):  # it still has other objects
-                top = self._opened_top()
-                try:
-                    os.rmdir(name, dir_fd=top)
-                finally:
-                    os.close(top)
-                self._folders.discard(name)
-                os.rmdir(_TOP, dir_fd=self._root)
-                self._folders.clear()
+        with suppress(FileNotFoundError), self._subfolder(name) as subfolder:
+            for sha256 in digests:
+                with suppress(FileNotFoundError):
+                    os.unlink(sha256, dir_fd=subfolder)
+                    gone += 1
         return gone
 
     def copy(self, sha256: str, path: Path) -> None:

@@ -68,7 +68,7 @@ def _other_build(who: str) -> MigrationError:
 
 def _open_to_all(who: str) -> Refused:
     return Refused(
-        f"--scheduler: {who} can be reached from other machines without TLS: whoever reaches them can run code here.",
+        f"--scheduler: {who} can be reached from other machines without TLS: anyone who reaches them can run code here.",
         "Start scheduler and workers with --host 127.0.0.1, or with TLS and --scheduler tls://HOST:PORT (runbooks/roles.md).",
     )
 

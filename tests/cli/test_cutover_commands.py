@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.support.command import ROOT, Workspace, command
+from tests.support.terminal import Terminal
 
 CONFIGURED = ("--source", "--tc", "--files", "--target", "--objects")
 
@@ -49,6 +50,92 @@ def test_init_writes_a_configuration_that_run_accepts(published: Workspace) -> N
         published, "init", "--to", "setup", "--source", "sqlite:///x", "--target", "sqlite:///y", "--objects", "o", "--run", "r"
     )
     assert (again.code, "already" in again.err) == (7, True)
+
+
+def test_init_asks_at_a_terminal_for_what_is_not_given_and_an_empty_answer_leaves_an_option_out(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, ["init", "--to", "setup", "--run", "cutover"])
+    for question, answer in (
+        (b"Portal 2.0 database", b"sqlite:///portal2.sqlite"),
+        (b"Trade Compliance database", b""),
+        (b"old file share", b" files "),
+        (b"The new store", b"sqlite:///portal3.sqlite"),
+        (b"Object store", b"objects"),
+        (b"First day", b"2023-09-16"),
+        (b"Last day", b"2023-09-30"),
+        (b"Public key", b""),
+    ):
+        terminal.type(answer + b"\n", after=question)
+    assert terminal.end() == 0, terminal.seen
+    assert b"Folder of the run" not in terminal.seen, "it was given"
+    assert tomllib.loads((tmp_path / "setup" / "migration.toml").read_text()) == {
+        "source": "sqlite:///portal2.sqlite",
+        "files": "files",
+        "target": "sqlite:///portal3.sqlite",
+        "objects": "objects",
+        "run": "cutover",
+        "freeze-from": "2023-09-16",
+        "freeze-to": "2023-09-30",
+    }
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        (b"\n", 2, b"--source is missing"),
+        (b"\x04", 2, b"--source is missing"),
+        (b"\x03", 130, b"Interrupted"),
+        (b"ftp://x\n", 2, b"--source"),
+    ],
+)
+def test_init_writes_nothing_after_a_missing_or_a_wrong_answer(tmp_path: Path, answer: bytes, code: int, said: bytes) -> None:
+    terminal = Terminal(tmp_path, ["init", "--to", "setup", "--target", "sqlite:///new", "--objects", "objects", "--run", "cutover"])
+    terminal.type(answer, after=b"Portal 2.0 database")
+    if answer == b"ftp://x\n":
+        for question in (b"Trade", b"share", b"First day", b"Last day", b"Public key"):
+            terminal.type(b"\n", after=question)
+    assert terminal.end() == code, terminal.seen
+    assert said in terminal.seen, terminal.seen
+    assert b"next: " in terminal.seen, terminal.seen
+    assert b"Traceback" not in terminal.seen, terminal.seen
+    assert not list(tmp_path.iterdir())
+
+
+def test_init_refuses_all_values_that_run_refuses_in_one_answer_and_writes_nothing(tmp_path: Path) -> None:
+    wrong = ("--source", "ftp://x", "--tc", "portal", "--target", "mysql://x", "--objects", "ftp://o", "--files", "http://share")
+    done = command(
+        "init", "--to", "setup", *wrong, "--run", "r", "--freeze-from", "2023-09-31", "--freeze-to", "2023-10-02", folder=tmp_path
+    )
+    assert done.code == 2
+    for sentence in (
+        "--source: no reader for ftp databases.",
+        "--tc is not a valid database URL.",
+        "--target: mysql databases cannot be written as a target.",
+        "--files: http:// is not a supported kind of store.",
+        "--objects: ftp:// is not a supported kind of store.",
+        "--freeze-from: '2023-09-31' is not a valid date.",
+    ):
+        assert sentence in done.err, done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_init_accepts_a_folder_of_files_as_source_and_the_short_form_of_a_postgresql_url(tmp_path: Path) -> None:
+    done = command(
+        "init",
+        "--to",
+        "setup",
+        "--source",
+        "folder:old",
+        "--target",
+        "postgres://w@new/store",
+        "--objects",
+        "o",
+        "--run",
+        "r",
+        folder=tmp_path,
+    )
+    assert done.code == 0, done.err
+    assert tomllib.loads((tmp_path / "setup" / "migration.toml").read_text())["target"] == "postgresql://w@new/store"
+    assert (tmp_path / "setup" / "roles.sql").is_file()
 
 
 def test_init_writes_the_sql_with_the_given_names_and_without_passwords(tmp_path: Path) -> None:

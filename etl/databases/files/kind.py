@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class Folder:
     """Implements `DatabaseKind`."""
 
+    holds_store = False
+
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.files.source import FolderSource
 

@@ -23,6 +23,8 @@ _USE = "Use a sqlite:// or postgresql:// URL."
 class Generic:
     """Implements `DatabaseKind`; the rights of a role in such a database are not checked."""
 
+    holds_store = False
+
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.generic.source import PortableSource
 

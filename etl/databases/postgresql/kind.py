@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class PostgreSQL:
     """Implements `DatabaseKind`."""
 
+    holds_store = True
+
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.postgresql.source import PostgresSource
 

@@ -23,6 +23,8 @@ PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser:
 class SQLite:
     """Implements `DatabaseKind`; the rights on a file are not checked here: its mode decides."""
 
+    holds_store = True
+
     def open_source(self, url: str, name: str) -> Source:
         from etl.databases.sqlite.source import SqliteSource
 
