@@ -55,7 +55,7 @@ def reconcile(**given: Any) -> None:
 
 
 @commands.command()
-@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; repeatable (default: the runs beside --run).")
 @takes("source", "tc", "files", "target", "objects", "run", "decisions", "acceptance", "mappings", "adapter")
 def plan(earlier: tuple[str, ...], **given: Any) -> None:
     """Show what a run would do: sources against mappings, rows, steps, space, time. Read-only."""
@@ -66,7 +66,9 @@ def plan(earlier: tuple[str, ...], **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--forget", is_flag=True, help="Remove what was precopied: this run will never publish. Shows what, and asks.")
+@click.option(
+    "--forget", is_flag=True, help="Remove what was precopied: this run will never publish. Shows what, and asks for confirmation."
+)
 @takes("source", "tc", "target", "files", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
 def precopy(forget: bool, **given: Any) -> None:
     """Copy documents into the object store while the old portals are open; repeatable, before `run` with the same --run."""
@@ -363,7 +365,7 @@ def init(to: str, **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; may be given again (default: runs beside --run).")
+@click.option("--earlier", metavar="DIR", multiple=True, help="A run to forecast from; repeatable (default: the runs beside --run).")
 @click.option("--out", metavar="DIR", required=True, help="Where runbook.html and runbook.md are written.")
 @takes(*STORES, "run", "freeze_from", "freeze_to", "mappings", "adapter", "approver")
 def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
@@ -407,7 +409,7 @@ def sample(profiles: int, seed: int, like: str, **given: Any) -> None:
     from etl.commands.command_result import answer
     from etl.commands.demo import write_sample
 
-    answer("sample", given, lambda: write_sample(options_of(given), profiles, seed, reporter_of(given), like == "foreign"))
+    answer("sample", given, lambda: write_sample(options_of(given), profiles, seed, like == "foreign"))
 
 
 @commands.command()

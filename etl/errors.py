@@ -36,6 +36,8 @@ class Busy(Transient):
 
 
 class NoSpace(MigrationError):
+    """A disk, bucket or database is full, or has too little space for the next step (exit 1)."""
+
     code = "NO_SPACE"
 
 
@@ -46,26 +48,38 @@ class Disagreement(MigrationError):
 
 
 class WrongUsage(MigrationError):
+    """The command line cannot be understood or lacks an option; nothing was read or changed."""
+
     exit_code, code = 2, "USAGE"
 
 
 class CheckFailed(MigrationError):
+    """A critical check or a signed goal is not met; nothing was published. With `selftest`: the verifier missed a planted fault."""
+
     exit_code, code = 3, "CHECK_FAILED"
 
 
 class DifferencesFound(MigrationError):
+    """The new store is not what the old portals give, or could not be compared completely."""
+
     exit_code, code = 4, "DIFFERENT"
 
 
 class SourceChanged(MigrationError):
+    """An old portal changed while it was read, or since (K1)."""
+
     exit_code, code = 5, "SOURCE_CHANGED"
 
 
 class EvidenceAltered(MigrationError):
+    """A file of a run or of a bundle is not the one that was recorded or signed."""
+
     exit_code, code = 6, "EVIDENCE_ALTERED"
 
 
 class Refused(MigrationError):
+    """A condition for this command is not met, by a rule or for safety; nothing was changed."""
+
     exit_code, code = 7, "REFUSED"
 
 

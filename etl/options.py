@@ -44,14 +44,14 @@ class Options:
 
 
 def needed(value: str | None, option: str, what: str) -> str:
-    """The option's value; WrongUsage where it was not given."""
+    """Returns the option's value; raises WrongUsage where it was not given."""
     if value is None:
         raise WrongUsage(f"{option} is missing.", f"Give {what}: {option}.")
     return value
 
 
 def needed_run(run: Path | None) -> Path:
-    """The run's folder; WrongUsage where none was given."""
+    """Returns the run's folder; raises WrongUsage where none was given."""
     if run is None:
         raise WrongUsage("--run is missing.", "Give the run's folder: --run DIR.")
     return run

@@ -48,7 +48,7 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
     for file in files:
         if target is not None and file is not target and _is_same(file.path, target.path):
             raise _overlap(target, file)
-    kept = [folder for folder in folders if folder.option != "--run"]  # what is written into a run's folder goes with it
+    kept = [folder for folder in folders if folder.option != "--run"]  # the run folder's own content
     for option, path in outs:
         out = NamedPath(option, path.resolve())
         for folder in kept:

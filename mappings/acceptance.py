@@ -11,8 +11,6 @@ from mappings.errors import MappingErrors
 from mappings.toml_text import NotToml, read_toml, shown_value
 
 FILE = "acceptance.toml"
-ABOUT = ("table", "rule", "weight", "")
-JUDGED = ("check", "verdict")
 # The words of limits: (the compared number, the direction).
 LIMITS = {
     "share_at_most": ("share", "most"),

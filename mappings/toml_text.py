@@ -107,7 +107,7 @@ def _not_toml(message: str, text: str) -> NotToml:
     elif said.startswith("Unterminated"):
         hint = "end the text with the quotes that it began with"
     elif said.startswith(("Cannot overwrite", "Cannot declare")):
-        hint = "the word or heading stands twice; keep one of them, or write each entry of a list as [[word]]"
+        hint = "the word or heading occurs twice; keep one of them, or write each entry of a list as [[word]]"
     else:
         hint = next(
             (hint for form, hint in _HINTS if len(line) <= _SHOWN and form.search(line)),

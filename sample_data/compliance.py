@@ -84,7 +84,7 @@ def accounts(block: Block, texts: pa.Array) -> dict[str, pa.Table]:
         new_value=pick([None, "ACTIVE"], event % 2),
         occurred_at=active[done] + event * DAY,
     )
-    return tables | _letters(block, chosen) | _documents(block, chosen)
+    return tables | _letters(block, chosen) | _documents(chosen)
 
 
 def _contacts(block: Block, chosen: Ints) -> pa.Table:
@@ -96,9 +96,9 @@ def _contacts(block: Block, chosen: Ints) -> pa.Table:
     profile = shape.model_profile[shape.entity_model[entity]]
     user = shape.consultants + shape.user_start[profile]
     names = pick([str(name).capitalize() for name in user_names(shape, user, profile).to_pylist()], np.arange(len(user)))
-    strangers = join("trade.", position + 1, "@tc.example")
+    outsiders = join("trade.", position + 1, "@tc.example")
     email = pick(
-        pa.concat_arrays([names, strangers]), np.where(number == 0, np.arange(len(user)), len(user) + np.arange(len(user))), number == 2
+        pa.concat_arrays([names, outsiders]), np.where(number == 0, np.arange(len(user)), len(user) + np.arange(len(user))), number == 2
     )
     return frame(
         "tc_contact",
@@ -145,7 +145,7 @@ def _letters(block: Block, chosen: Ints) -> dict[str, pa.Table]:
     }
 
 
-def _documents(block: Block, chosen: Ints) -> dict[str, pa.Table]:
+def _documents(chosen: Ints) -> dict[str, pa.Table]:
     parent, number = children(np.full(len(chosen), 3))
     document = chosen[parent] * 4 + number
     contents = [b"%%PDF-1.4 letter %d\n" % number if number % 5 else b"%PDF-1.4 the same letter for many" for number in document.tolist()]

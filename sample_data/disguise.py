@@ -1,6 +1,6 @@
 """A legacy world that looks foreign: the contract's world under other names and in other forms, and the adapter that presents it again.
 
-Every column is disguised as far as its values allow: what the form could not give back exactly stays as it is.
+Every column is disguised as far as its values allow: values that the form could not reproduce exactly are unchanged.
 """
 
 import base64

@@ -2,7 +2,6 @@
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,10 +9,6 @@ from sample_data import contract
 from sample_data.share import write_share
 
 CAST = Path(__file__).resolve().parent / "cast"
-
-# The freeze as it was first announced; the cast's due dates lie inside, on and just outside its two ends (rule E14).
-FREEZE_FROM = date(2023, 9, 16)
-FREEZE_TO = date(2023, 9, 30)
 
 
 @dataclass(frozen=True)

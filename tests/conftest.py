@@ -1,4 +1,4 @@
-"""What many tests stand on: a PostgreSQL server of their own, and the cast migrated once by the real command."""
+"""Fixtures of many tests: a PostgreSQL server of their own, and the cast migrated once by the real command."""
 
 from __future__ import annotations
 

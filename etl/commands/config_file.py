@@ -11,7 +11,10 @@ _MOST = 16 << 20  # bytes
 
 
 def configured(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Takes defaults from the configuration file: the command line wins, then the environment, then the file."""
+    """Sets the defaults of the command's options from the file and returns the file's name; the command line wins, then the environment.
+
+    Raises click.BadParameter (2) for a file that is not valid TOML, an option that does not exist, and a value of another type.
+    """
     if value is None:
         return None
     from etl.system.given_file import given_bytes

@@ -50,7 +50,7 @@ def run_demo(folder: Path, reporter: ProgressReporter) -> dict[str, Any]:
     return run_steps(options, STEPS, reporter)
 
 
-def write_sample(options: Options, profiles: int, seed: int, reporter: ProgressReporter, foreign: bool = False) -> dict[str, Any]:
+def write_sample(options: Options, profiles: int, seed: int, foreign: bool = False) -> dict[str, Any]:
     """Writes synthetic portals and returns the number of rows by table; with `foreign` by contract table, with an adapter beside them."""
     if foreign:
         return _write_foreign(options, profiles, seed)
@@ -106,6 +106,6 @@ def _reached(option: str, url: str) -> None:
         case "sqlite":
             folder = Path(str(database_identity(url)[1])).parent
             if not folder.is_dir():
-                raise MigrationError(f"{option}: there is no folder {folder}.", "Create it, or give another URL.")
+                raise MigrationError(f"{option}: {folder} is not an existing folder.", "Create it, or give another URL.")
         case kind:
             raise WrongUsage(f"{option}: samples cannot be written into {kind} databases.", "Give a sqlite:// or postgresql:// URL.")

@@ -100,7 +100,9 @@ def _here(run: Path, known: str) -> str:
     if path.parent.name == layout.REHEARSAL and own.is_file():
         return f"sqlite:///{urllib.parse.quote(str(own.absolute()))}"
     if not path.is_absolute() and not path.is_file():
-        message = f"There is no file behind {known}: the run's store has a path relative to the folder in which the run was started."
+        message = (
+            f"The file of {known} does not exist here: the run's store has a path relative to the folder in which the run was started."
+        )
         raise MigrationError(message, "Run the command from that folder, or give --target.")
     return known
 

@@ -74,7 +74,7 @@ OPTIONS: dict[str, Command] = {
         "--notify",
         metavar="WORD",
         multiple=True,
-        help="Tell an https URL, or a program (again for each of its words), how each step ended.",
+        help="Report the result of each step to an https URL or a program (repeat the option for each of its words).",
     ),
     "verbose": click.option("-v", "--verbose", is_flag=True, help="More detail, never personal data."),
     "config": click.option(

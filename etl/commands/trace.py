@@ -34,7 +34,7 @@ def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict
     if where[0].upper() in ("P2", "TC") and options.adapter is not None:
         return _presented(options, mappings, portal, where[1], where[2], known)
     if where[0].upper() not in ("P2", "TC") or not known:
-        raise WrongUsage(f"There is no source table {where[0]} {where[1]}.", "The portal is P2 or TC; `plan` lists the tables.")
+        raise WrongUsage(f"Source table {where[0]} {where[1]} does not exist.", "The portal is P2 or TC; `plan` lists the tables.")
     return _row(options, mappings, mappings.tables[portal, where[1]], where[2])
 
 
@@ -177,7 +177,7 @@ def _account(options: Options, mappings: Mappings, number: str) -> dict[str, Any
         account_id = store.as_text("account_id")
         found = store.rows(f"SELECT {account_id} AS account_id, {named} FROM entity_account WHERE account_number = ?", number)
         if not found:
-            raise MigrationError("There is no account with that number.", "Check the number; `picker EMAIL` lists a person's accounts.")
+            raise MigrationError("No account has that number.", "Check the number; `picker EMAIL` lists a person's accounts.")
         (account,) = found
         own = [("company_profile", "legacy_profile_id"), ("security_model", "legacy_model_id"), ("model_entity", "legacy_entity_id")]
         rows: list[Row] = [{"portal": "P2", "table": table, "key": str(account[name]), "into": "entity_account"} for table, name in own]

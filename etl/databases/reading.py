@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,8 +10,6 @@ from etl.databases import redacted_url
 from etl.errors import MigrationError
 
 Row = dict[str, Any]
-
-_PLAIN_FILE = re.compile(r"sqlite:///([A-Za-z0-9_./-]+)")  # needs no URL parser
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def reading(url: str) -> Iterator[sa.Connection]:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if not Path(parsed.database or "").is_file():
-            raise MigrationError(f"There is no file behind {redacted_url(url)}.", "Give --target the new store that was published.")
+            raise MigrationError(f"The file of {redacted_url(url)} does not exist.", "Give --target the new store that was published.")
         parsed = parsed.set(
             database=f"file:{urllib.parse.quote(str(Path(parsed.database or '').absolute()))}", query={"mode": "ro", "uri": "true"}
         )

@@ -31,12 +31,12 @@ _MOST = 2**63 - 1
 
 
 class AcceptanceError(MigrationError):
-    """A goal, or a waiver of one, that cannot be taken as it is written (exit 1); no data was read."""
+    """A goal, or a waiver of one, is not valid (exit 1); no data was read."""
 
     code = "ACCEPTANCE"
 
     def __init__(self, problems: list[str]) -> None:
-        heading = "The goals cannot be taken as they are written; no data was read:\n  "
+        heading = "The goals are not valid; no data was read:\n  "
         super().__init__(heading + "\n  ".join(problems), "Correct the file as the message says, then run the command again.")
 
 
@@ -212,7 +212,7 @@ def _doubles(found: list[Goal]) -> list[str]:
     for goal in found:
         first = names.setdefault(goal.name, goal)
         if first is not goal:
-            problems.append(f"{goal.location}: {goal.kind} {goal.name}: this name stands twice ({first.location}); give each goal its own")
+            problems.append(f"{goal.location}: {goal.kind} {goal.name}: this name occurs twice ({first.location}); give each goal its own")
         same = limits.setdefault((goal.kind, goal.of, goal.limit_word), goal)
         if same is not goal:
             about = f" of {goal.of}" if goal.of else ""

@@ -72,11 +72,6 @@ class Decisions:
 NO_DECISIONS = Decisions()
 
 
-def read_decisions(path: Path) -> Decisions:
-    """Returns the decisions of the file. Raises WrongUsage (2) if it cannot be opened, DecisionError (1) with all of its errors."""
-    return parsed(content_of(path), path.name)
-
-
 def content_of(path: Path) -> bytes:
     """Returns the file's bytes; raises WrongUsage (2) if it cannot be opened or is not a regular file (reading a pipe could block)."""
     return signed_content(path, "--decisions", "the decisions")

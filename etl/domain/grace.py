@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-LARGEST = 2147483647  # migration_run keeps the numbers as INTEGER
-
 
 @dataclass(frozen=True)
 class Grace:

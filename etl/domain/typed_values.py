@@ -19,7 +19,7 @@ from mappings.schema import Column, Family
 
 Cell = None | int | float | bytes
 Bools = npt.NDArray[np.bool_]
-FITS, LOADS_WITH_NULL, HELD = 0, 1, 2  # the marks of a row
+LOADS_WITH_NULL, HELD = 1, 2  # the marks of a row; 0: all its values fit
 
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?: 00:00:00)?$"
 _TIMESTAMP = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?(?:Z|\+00:00)?$"

@@ -115,7 +115,7 @@ def verify(bundle: Path, path: Path, approver: Path | None = None, authority: Pa
     if bundle.is_symlink():
         raise EvidenceAltered(f"{bundle} is a link, not a folder.", "Give --bundle the folder itself.")
     if not bundle.is_dir():
-        raise MigrationError(f"There is no folder {bundle}.", "Give --bundle what `evidence pack` made.")
+        raise MigrationError(f"{bundle} is not an existing folder.", "Give --bundle what `evidence pack` made.")
     lacking = [name for name in (LISTING, SIGNATURE) if not (bundle / name).is_file() or (bundle / name).is_symlink()]
     if len(lacking) == 2:
         raise MigrationError(

@@ -254,11 +254,11 @@ class Explorer:
     def _nothing_there(self, request: Request, what: str) -> Response:
         """Returns 404 as a page with the search field."""
         if request.query_params.get("as") == "text":
-            return self._nothing(request, what)
+            return self._nothing(what)
         page = self._rendered("nothing.html.j2", what=what, typed="")
         return Response(page, 404, {"cache-control": "private, no-cache"}, "text/html; charset=utf-8")
 
-    def _nothing(self, request: Request, what: str) -> Response:
+    def _nothing(self, what: str) -> Response:
         return PlainTextResponse(f"{visible(what)} was not found.\nTry the search: part of a name, number, e-mail or document name.\n", 404)
 
     async def _object(self, request: Request) -> Response:
@@ -266,13 +266,13 @@ class Explorer:
         if self._settings.object_file is None:
             return PlainTextResponse("Documents are not shown: start with --documents.\n", 404)
         if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-            return self._nothing(request, "that digest")
+            return self._nothing("that digest")
         # The same store holds the bytes of held rows and of sealed contents: only bytes of a loaded document are served.
         path = (
             await run_in_threadpool(self._settings.object_file, sha256) if await run_in_threadpool(self._is_of_a_document, sha256) else None
         )
         if path is None:
-            return self._nothing(request, f"object {sha256}")
+            return self._nothing(f"object {sha256}")
         self._audit.note(request.state.who, "object", sha256)
         # The browser saves the bytes of any type as a file and executes nothing.
         return FileResponse(
@@ -286,7 +286,7 @@ class Explorer:
     async def _file(self, request: Request) -> Response:
         known = self._static.get(request.path_params["name"])
         if known is None:
-            return self._nothing(request, "that file")
+            return self._nothing("that file")
         await asyncio.sleep(0)
         return self._answer(request, known[0], known[1])
 

@@ -8,7 +8,7 @@ from etl.databases import Source
 from etl.databases.conditions import refuse_stopped
 from etl.databases.source_conditions import SourceConditions
 from etl.errors import MigrationError, Refused
-from etl.present.guesses import mending_lines
+from etl.present.guesses import suggested_lines
 from etl.system.visible import listed
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import FAMILY_BY_TYPE
@@ -60,7 +60,7 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
     refuse_swapped({portal: source.shapes().keys() for portal, source in sources.items()}, mappings)
     found = [problem for portal, source in sources.items() for problem in problems(source, portal, mappings)]
     if found:
-        lines = [line for portal, source in sources.items() for line in mending_lines(source.shapes(), portal, mappings)]
+        lines = [line for portal, source in sources.items() for line in suggested_lines(source.shapes(), portal, mappings)]
         found += ["an adapter (--adapter DIR) with these lines would resolve it:", *(f"  {line}" for line in lines)] if lines else []
         raise MigrationError(
             listed("The sources do not match the mappings:", found),

@@ -51,7 +51,7 @@ class SideRecords:
 
 @dataclass(frozen=True)
 class TableBatch:
-    """What came of some rows of a table: their stage files, and what did not fit into them."""
+    """The result for some rows of a table: their stage files, and the values that did not fit."""
 
     files: list[StageFile]
     aside: SideRecords

@@ -43,7 +43,7 @@ class Share:
     def __init__(self, uri: str) -> None:
         root = folder_of(uri, "--files")
         if not root.is_dir():
-            raise MigrationError(f"--files: there is no folder {root}.", "Give the root of the old file share.")
+            raise MigrationError(f"--files: {root} is not an existing folder.", "Give the root of the old file share.")
         self._real = root.resolve()
         self._way: list[_Part] = []  # from the file system's root to the share's, opened once: the share stays the one that was given
         parent = None

@@ -38,7 +38,7 @@ def verified(options: Options, reporter: ProgressReporter, record: Recorded | No
     for url in filter(None, (source, options.tc, target)):
         backend(url)  # an invalid URL is wrong usage; the verifier expects a valid one
     if options.files is not None and "://" not in options.files and not Path(options.files).is_dir():
-        raise MigrationError(f"--files: there is no folder {options.files}.", "Give the root of the old file share.")
+        raise MigrationError(f"--files: {options.files} is not an existing folder.", "Give the root of the old file share.")
     if "://" not in objects and Path(objects).exists() and not Path(objects).is_dir():
         raise MigrationError(f"--objects: {objects} is not a folder.", "Give the root of the new object store.")
     given = options.grace

@@ -108,7 +108,7 @@ def _grace(context: RunContext) -> Grace:
 
 
 def _split(context: RunContext) -> Step:
-    context.folder.refuse_strangers("extract")
+    context.folder.refuse_unlisted_files("extract")
     step = split(context.folder, context.mappings, context.options.freeze, _grace(context), context.decisions)
     step.facts["sentence"] = f"{step.facts['accounts']:,} accounts, {step.facts['logins']:,} logins"
     return step
@@ -116,7 +116,7 @@ def _split(context: RunContext) -> Step:
 
 def _reattach(context: RunContext) -> Step:
     options, folder = context.options, context.folder
-    folder.refuse_strangers("split")
+    folder.refuse_unlisted_files("split")
     objects = needed(options.objects, "--objects", "the root of the new object store")
     open_objects(objects, folder.path / layout.JOURNAL).clean()  # it stores bytes too (C7): a killed start may have left a partial object
     pool = context.pool.executor_for(rows_of(folder.files("extract")))
@@ -142,7 +142,7 @@ def _check(context: RunContext) -> Step:
     from etl.pipeline.staged_comparison import is_asked, verifiers_answer
 
     folder = context.folder
-    folder.refuse_strangers("reattach")
+    folder.refuse_unlisted_files("reattach")
     pool = context.pool.executor_for(rows_of(folder.files("extract")))
     answers = checks.ask(folder, context.mappings, context.reporter.progress, pool=pool, limits=context.limits)
     context.pool.shutdown()  # no later step needs them or their memory
@@ -197,7 +197,6 @@ def _load(context: RunContext) -> Step:
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
     objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
     objects.clean()
-    _refuse_missing_objects(context, objects)
     # The whole load is the unit: it checks first whether the run is published, so nothing is sent twice.
     for attempt in retry_policy():
         with attempt:
@@ -214,7 +213,18 @@ def _load(context: RunContext) -> Step:
             try:
                 refuse_left_out(options, target_url)
                 grace, decisions = _grace(context), context.decisions.sha256
-                step = load(folder, context.mappings, target, options.freeze, ready, context.reporter.progress, grace, decisions, agree)
+                step = load(
+                    folder,
+                    context.mappings,
+                    target,
+                    options.freeze,
+                    ready,
+                    context.reporter.progress,
+                    grace,
+                    decisions,
+                    agree,
+                    lambda: _refuse_missing_objects(context, objects),
+                )
                 orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
                 target.close()

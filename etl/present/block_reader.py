@@ -150,16 +150,12 @@ class BlockReader:
                 out.mark[bad] = np.maximum(out.mark[bad], HELD if cell.column.name in mapping.decisive else LOADS_WITH_NULL)
             if cell.form.kind != "plain":
                 for one in inputs:
-                    if one.typed.dtype != pl.Binary and (cell.form.kind != "bytes" or not self._is_content(table, cell)):
+                    if one.typed.dtype != pl.Binary and (cell.form.kind != "bytes" or cell.column.family != "binary"):
                         raws[one.name] = one.text.alias(one.name)
         # A struct needs a field: a null one, where no form changed a cell.
         listed = list(raws.values()) or [pl.Series("-", [None], dtype=pl.String).new_from_index(0, rows)]
         out.columns[PHYSICAL] = pl.DataFrame(listed).to_struct(PHYSICAL)
         return out if keep is None or keep.all() else filtered(out, keep)
-
-    @staticmethod
-    def _is_content(table: BoundTable, cell: BoundCell) -> bool:
-        return cell.column.family == "binary"
 
     def _input(self, block: BoundBlock, cells: Mapping[str, Cells], column: str, alias: str) -> Cells:
         if not alias:

@@ -87,7 +87,7 @@ def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
     from etl.databases.postgresql.source import PostgresSource
 
     assert isinstance(source, PostgresSource)  # noqa: S101  # tells the type checker what `catalog_of` has asked
-    # A name may have a point of its own: what stands before it then is not a schema.
+    # A name may contain a point; the part before it is then not a schema.
     wanted = sorted(name for (name,) in source.query("SELECT nspname::text FROM pg_namespace") if name in schemas)
     found: dict[str, Relation] = {}
     for schema, table, column, kind, modifier, view in source.query(_COLUMNS, wanted, wanted, source.schema):

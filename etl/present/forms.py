@@ -34,7 +34,7 @@ def made(form: Form, column: Column, cells: Sequence[Cells], codes: Codes, rows:
         found = Made(pl.Series(column.name, [_constant(form.constant, column)], dtype=dtype).new_from_index(0, rows), np.zeros(rows, bool))
     else:
         found = _formed(form, cells, codes)
-    return _fitting(found, column, form)
+    return _fitting(found, column)
 
 
 def _plain(cell: Cells, column: Column) -> Made:
@@ -183,7 +183,7 @@ def decoded(text: str | None, form: str) -> bytes | None:
         return None
 
 
-def _fitting(found: Made, column: Column, form: Form) -> Made:
+def _fitting(found: Made, column: Column) -> Made:
     series, bad = found.series, found.bad
     outside: Bools | None = None
     if column.family == "text" and column.length is not None and len(series) and (series.str.len_bytes().max() or 0) > column.length:  # type: ignore[operator]  # an int, or None

@@ -38,7 +38,7 @@ def adapter_with_problems(root: Path, mappings: Mappings, files: Mapping[str, by
     `files`: their bytes, where they were read already.
     """
     if not root.is_dir():
-        raise MigrationError(f"--adapter: there is no folder {root}.", "Give the folder of the adapter's files, or leave it out.")
+        raise MigrationError(f"--adapter: {root} is not an existing folder.", "Give the folder of the adapter's files, or leave it out.")
     reader = _Reader(root, mappings, files)
     adapter = reader.adapter()
     known = files if files is not None else reader.contents

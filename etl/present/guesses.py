@@ -13,7 +13,7 @@ from mappings.read import FOLDERS
 from mappings.schema import FAMILY_BY_TYPE
 
 
-def mending_lines(there: Mapping[str, Mapping[str, str]], portal: Portal, mappings: Mappings) -> list[str]:
+def suggested_lines(there: Mapping[str, Mapping[str, str]], portal: Portal, mappings: Mappings) -> list[str]:
     """Returns, for each missing contract table or column, the adapter's line with the most similar physical name that no mapping uses."""
     lines = []
     folder = FOLDERS[portal]

@@ -1,4 +1,4 @@
-"""Which physical table stands behind which contract table: columns, references and neighbours together, until they agree."""
+"""Assigns physical tables to contract tables by columns, references and neighbours together, until the assignment is stable."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def matched(
         result = Matching()
         for table, columns in contract.items():
             for physical in candidates[table]:
-                found = _with_references(columns, physical, tables[physical], pairs[table, physical], belief, order)
+                found = _with_references(columns, tables[physical], pairs[table, physical], belief, order)
                 names, others = list(columns), list(tables[physical]["columns"])
                 chosen = assigned([[found[name, other] + _MISSING + _LEFT for other in others] for name in names])
                 result.points[table, physical] = found
@@ -59,7 +59,7 @@ def matched(
             for pair, more in _referring(contract, tables, candidates, belief).items():
                 result.sums[pair] += more
         result.tables = _one_to_one(contract, tables, result.sums)
-        belief = _belief(contract, candidates, result)
+        belief = _belief(result)
         order = _order_kept(contract, tables, result)
         candidates = {
             table: sorted(candidates[table], key=lambda name, table=table: -result.sums[table, name])[:_LIKELY]  # type: ignore[misc]  # bound now
@@ -78,7 +78,7 @@ def _one_to_one(contract: Mapping[str, Any], tables: Mapping[str, Any], sums: Ma
     return {names[row]: others[column] for row, column in assigned(gains).items()}
 
 
-def _belief(contract: Mapping[str, Any], candidates: Mapping[str, list[str]], result: Matching) -> Belief:
+def _belief(result: Matching) -> Belief:
     """Returns how likely each pair of tables is, from 0 to 1: half by its points among the rivals of both sides, half by the best assignment."""
     best_of: dict[str, float] = {}
     best_for: dict[str, float] = {}
@@ -101,7 +101,6 @@ def _belief(contract: Mapping[str, Any], candidates: Mapping[str, list[str]], re
 
 def _with_references(
     columns: Mapping[str, Wanted],
-    physical: str,
     about: Mapping[str, Any],
     pairs: Mapping[tuple[str, str], float],
     belief: Belief,
@@ -115,7 +114,7 @@ def _with_references(
         for name, want in columns.items():
             value = pairs[name, other]
             if value > NEVER:
-                value += _reference(want, says, referred, about["rows"], belief)
+                value += _reference(want, says, referred, belief)
                 # Columns that were added stand at the end, or anywhere: the count from the start or the share of the way.
                 value -= order * min(abs(want.position - position / last), abs(want.index - position) / len(columns))
                 if want.late is not None:
@@ -126,7 +125,7 @@ def _with_references(
     return found
 
 
-def _reference(want: Wanted, says: Mapping[str, Any], referred: list[str], rows: int, belief: Belief) -> float:
+def _reference(want: Wanted, says: Mapping[str, Any], referred: list[str], belief: Belief) -> float:
     if not belief or says.get("distinct", 0) < 2:
         return 0.0
     if not want.targets:
@@ -164,7 +163,7 @@ def _referring(
 
 
 def _order_kept(contract: Mapping[str, Mapping[str, Wanted]], tables: Mapping[str, Any], result: Matching) -> float:
-    """Returns the weight of a column's place: high where the columns matched so far stand in the contract's order, 0 where they do not."""
+    """Returns the weight of a column's place: high where the columns matched so far are in the contract's order, 0 where they do not."""
     same = total = 0
     for table, physical in result.tables.items():
         positions = {name: position for position, name in enumerate(tables[physical]["columns"])}

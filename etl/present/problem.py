@@ -27,8 +27,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.location}" if self.location else self.file
-        mend = f" (suggested line: {self.line})" if self.line else ""
-        return f"{where}: found {self.found}, expected {self.expected}{mend}"
+        line = f" (suggested line: {self.line})" if self.line else ""
+        return f"{where}: found {self.found}, expected {self.expected}{line}"
 
 
 class AdapterWrong(MigrationError):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
-from etl.databases import Batch, KeyRange, SnapshotSource, Source, SourceChange
+from etl.databases import Batch, ClosedAtExit, KeyRange, SnapshotSource, Source, SourceChange
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.source import SqliteSource
 from etl.domain.masking import masked
@@ -24,7 +23,7 @@ from mappings.model import TableMapping
 
 
 @dataclass
-class PresentedSource(BlockReader):
+class PresentedSource(BlockReader, ClosedAtExit):
     """The contract's tables of one portal, made from the physical tables that `inner` reads."""
 
     _counts: dict[str, int] = field(default_factory=dict)
@@ -225,12 +224,6 @@ class PresentedSource(BlockReader):
 
     def close(self) -> None:
         self.inner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 class PresentedShared(PresentedSource):

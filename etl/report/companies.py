@@ -1,4 +1,4 @@
-"""Completeness by company: what was read of each company profile, what became of it, and the worst that is said about it. No name: its number."""
+"""Completeness by company: by company profile the rows read, loaded and held, and the most severe exception. Profiles by number, without names."""
 
 from __future__ import annotations
 

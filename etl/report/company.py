@@ -1,4 +1,4 @@
-"""What became of one company profile: its accounts, its people and their access, the contents of each account, and what needs attention.
+"""The data of one company's letter: its accounts, its people and their access, the contents of each account, and what needs attention.
 
 Read from the new store alone (the old portal, if given, adds which models and entities there were). Data that only CBP may see is neither
 counted nor named, nor is any person who is not a contact of this company.

@@ -61,7 +61,7 @@ def facts(folder: RunFolder, mappings: Mappings, found: Lists | None = None) -> 
         "steps": _steps(folder),
         "conservation": _conservation(folder, mappings, found),
         "targets": _targets(folder, mappings),
-        "checks": _checks(folder, found),
+        "checks": _checks(folder),
         "exceptions": _exceptions(mappings, found),
         "held": _held(mappings, found),
         "rules": _rules(folder, mappings, found),
@@ -227,7 +227,7 @@ def _compared(result: dict[str, Any]) -> dict[str, int] | None:
     }
 
 
-def _checks(folder: RunFolder, found: Lists) -> dict[str, Any]:
+def _checks(folder: RunFolder) -> dict[str, Any]:
     content = document(folder, "check", layout.ANSWERS) or []
     answers = content["answers"] if isinstance(content, dict) else content
     names = ("id", "question", "why", "severity", "table")

@@ -57,6 +57,8 @@ class Band:
 
 @dataclass(frozen=True)
 class Flow:
+    """The picture of the rows' way: bars on both sides and the bands between them; sizes in the units of the SVG."""
+
     nodes_left: tuple[Node, ...]
     nodes_right: tuple[Node, ...]
     bands: tuple[Band, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mappings.model import Into, Mappings, TableMapping
 
-_ADDED = {  # rows that rules add to a catalogue: they came of no old row
+_ADDED = {  # rows that rules add to a catalogue: they have no old row
     "business_type": "NOT (name = business_type_cd AND NOT active)",  # A12
     "profile_question": "NOT stub",  # E10
 }

@@ -276,9 +276,9 @@ def _companies(report: Report) -> list[str]:
     found = report["companies"]
     outside = totals(report)["read"] - found["rows_read"]
     note = (
-        f"{plural(found['total'], 'company profile')}: of {found['with_held']:,} rows are held, from {found['without_account']:,} no account grew."
-        f" {plural(found['rows_read'], 'row')} read lead to one, {found['rows_loaded']:,} loaded, {found['rows_held']:,} held; {outside:,} lead to none."
-        " companies.csv has a line for each, company_chapters.csv one for each and subject."
+        f"{plural(found['total'], 'company profile')}: {found['with_held']:,} have held rows, {found['without_account']:,} became no account."
+        f" {plural(found['rows_read'], 'row')} read belong to a company: {found['rows_loaded']:,} loaded, {found['rows_held']:,} held; {outside:,} belong to none."
+        " companies.csv has a line for each company, company_chapters.csv one for each company and subject."
     )
     return ["## Completeness by company", "", note, ""]
 

@@ -29,7 +29,7 @@ def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[st
     else:
         when = approval["at"] or "not given"
         found.append({"what": "approved", "who": f"the key {approval['by']}", "when": when, "digest": approval["digest"] or ""})
-    evidence = "whoever packs the evidence; portal-migrate evidence verify names the key"
+    evidence = "the person who packs the evidence; portal-migrate evidence verify names the key"
     return [*found, {"what": "signed this report", "who": evidence, "when": "after it was written", "digest": ""}]
 
 

@@ -199,7 +199,7 @@ class RunFolder:
     def verify(self, *names: str) -> None:
         """Raises EvidenceAltered (exit 6) where a file of these steps is missing, unexpected or altered."""
         for name in names:
-            self.refuse_strangers(name)
+            self.refuse_unlisted_files(name)
         from concurrent.futures import ThreadPoolExecutor
 
         files = [file for name in names for file in self._step(name).files]
@@ -212,7 +212,7 @@ class RunFolder:
         if self.settings.purged:
             raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
-    def refuse_strangers(self, name: str) -> None:
+    def refuse_unlisted_files(self, name: str) -> None:
         """Raises EvidenceAltered where the step's folder has a file outside of the manifest, or a link; known files are compared when they are read."""
         known = {file.path for file in self._step(name).files}
         folder = self.path / name
@@ -264,7 +264,7 @@ def parsed_manifest(content: bytes) -> RunFolder:
 def open_readonly(path: Path) -> RunFolder:
     """Returns the run folder in its present state, for reading only, also while a run is active in it."""
     if not (path / layout.MANIFEST).is_file():
-        raise MigrationError(f"There is no run in {path}.", "Give --run the folder of a started run.")
+        raise MigrationError(f"{path} is not the folder of a run.", "Give --run the folder of a started run.")
     return RunFolder(path, reading=True)
 
 

@@ -54,7 +54,7 @@ def cluster(address: str, security: Security | None, run: Path, tell: Callable[[
             raise _other_build(f"{len(others)} of the cluster's workers run")
         if security is None and (open_to_all := _listening_everywhere(client)):
             tell(
-                f"--scheduler: {' and '.join(open_to_all)} can be reached from other machines without TLS: whoever reaches them can run code here."
+                f"--scheduler: {' and '.join(open_to_all)} can be reached from other machines without TLS: anyone who reaches them can run code here."
                 " Start them with --host 127.0.0.1, or with TLS (runbooks/roles.md)."
             )
         executor = _Watched(client, ours)

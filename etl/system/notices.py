@@ -107,7 +107,7 @@ class Notices:
             problem = self._post(body) if _is_url(self.target) else self._start(body)
             self._delivered += 1
             if problem:
-                self.warn(f"warning: --notify: the end of {notice['step']} could not be told: {problem}")
+                self.warn(f"warning: --notify: the end of {notice['step']} could not be reported: {problem}")
 
     def _start(self, body: bytes) -> str:
         """Runs the program with the notice on its standard input; returns what went wrong, or an empty text. Its output is not read."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sample_data.synthetic import write_synthetic
 
-from .measuring import ROOT, measured
+from .measuring import ROOT, measured, whole_run
 from .results import Results
 
 ROUNDS = 3
@@ -46,26 +46,7 @@ def copied(world: Path, path: Path) -> float:
 
 def migrated(world: Path, path: Path) -> tuple[float, float, float]:
     """(seconds without the import of Great Expectations, seconds of the check step without it, peak memory in MB) of `portal-migrate run`."""
-    words = [
-        "run",
-        "--source",
-        f"sqlite:///{world / 'portal2.sqlite'}",
-        "--tc",
-        f"sqlite:///{world / 'tc.sqlite'}",
-        "--files",
-        str(world / "files"),
-        "--target",
-        f"sqlite:///{path / 'portal3.sqlite'}",
-        "--objects",
-        str(path / "objects"),
-        "--run",
-        str(path / "run"),
-        "--freeze-from",
-        "2023-09-16",
-        "--freeze-to",
-        "2023-09-30",
-    ]
-    cost = measured([sys.executable, "-m", "cli", *words], ())
+    cost = measured(whole_run(world, path), ())
     steps = json.loads((path / "run" / "manifest.json").read_bytes())["run"]["steps"]
     importing = _importing()
     return cost.seconds - importing, steps["check"]["facts"]["seconds"] - importing, cost.client_mb

@@ -238,15 +238,6 @@ def _cpu(pid: int) -> float:
     return times.user + times.system
 
 
-def told(results: Results) -> None:
-    print("| what | seen | goal | |\n|---|--:|--:|---|")  # noqa: T201 - its answer
-    for what, figure in results.figures.items():
-        seen = figure.values[0]
-        goal, unit = GOALS.get(what, (None, figure.unit))
-        verdict = "" if goal is None else "met" if seen <= goal else "missed"
-        print(f"| {what} | {seen:,.1f} {figure.unit} | {'' if goal is None else f'{goal:,g} {unit}'} | {verdict} |")  # noqa: T201
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="The explorer under load: how long its answers take, and its memory.")
     parser.add_argument("profiles", type=int, nargs="?", default=25_000)
@@ -261,7 +252,7 @@ def main() -> None:
         path = (given.folder or Path(scratch)).absolute()
         migrated(path, given.profiles)
         measured(path, given, results)
-    told(results)
+    print(results.as_table(GOALS, decimals=1))  # noqa: T201 - its answer
     results.write(given.json)
 
 

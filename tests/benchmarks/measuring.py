@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,21 @@ class Cost:
     server_cpu: float
     client_mb: float
     server_mb: float
+
+
+def whole_run(world: Path, path: Path) -> list[str]:
+    """Returns the command that migrates a world of SQLite files into a new store, document store and run folder below `path`."""
+    sources = [
+        "--source",
+        f"sqlite:///{world / 'portal2.sqlite'}",
+        "--tc",
+        f"sqlite:///{world / 'tc.sqlite'}",
+        "--files",
+        str(world / "files"),
+    ]
+    new = ["--target", f"sqlite:///{path / 'portal3.sqlite'}", "--objects", str(path / "objects"), "--run", str(path / "run")]
+    freeze = ["--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30"]
+    return [sys.executable, "-m", "cli", "run", *sources, *new, *freeze]
 
 
 def measured(

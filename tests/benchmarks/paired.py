@@ -21,6 +21,7 @@ from pathlib import Path
 from sample_data.synthetic import write_synthetic
 
 from .compare import report
+from .measuring import whole_run
 from .results import ROOT, Results, commit, git
 
 
@@ -45,19 +46,9 @@ def earlier(name: str) -> Iterator[Path | None]:
 def migrated(tree: Path, world: Path, path: Path) -> dict[str, float]:
     """Seconds of the steps and of the whole run of that tree's code; DoesNotRun where it fails."""
     path.mkdir()
-    stores = [
-        "--source",
-        f"sqlite:///{world / 'portal2.sqlite'}",
-        "--tc",
-        f"sqlite:///{world / 'tc.sqlite'}",
-        "--files",
-        str(world / "files"),
-    ]
-    new = ["--target", f"sqlite:///{path / 'portal3.sqlite'}", "--objects", str(path / "objects"), "--run", str(path / "run")]
-    freeze = ["--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30"]
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "cli", "run", *stores, *new, *freeze],
+        whole_run(world, path),
         cwd=tree,
         env={**os.environ, "PYTHONPATH": str(tree)},
         stdout=subprocess.DEVNULL,

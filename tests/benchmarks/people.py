@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -68,16 +67,6 @@ def pages(folder: Path, results: Results) -> None:
             results.add(f"{page.name}: {what}", value, unit=unit)
 
 
-def told(results: Results) -> None:
-    """Prints the figures' middles, each with its goal."""
-    print("| what | seen | goal | |\n|---|--:|--:|---|")  # noqa: T201 - its answer
-    for what, figure in results.figures.items():
-        seen = statistics.median(figure.values)
-        goal, unit = GOALS.get(what, (None, figure.unit))
-        verdict = "" if goal is None else "met" if seen <= goal else "missed"
-        print(f"| {what} | {seen:,.2f} {figure.unit} | {'' if goal is None else f'{goal:,g} {unit}'} | {verdict} |")  # noqa: T201
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="What readiness, letters and report of a run cost, and how long their pages take to open.")
     parser.add_argument("profiles", type=int, nargs="?", default=5000)
@@ -96,7 +85,7 @@ def main() -> None:
             pages(path, results)
         for letters in written:
             shutil.rmtree(letters)
-    told(results)
+    print(results.as_table(GOALS))  # noqa: T201 - its answer
     results.write(given.json)
 
 

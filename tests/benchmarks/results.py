@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import subprocess
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -87,6 +89,16 @@ class Results:
         """Adds values to a figure: a benchmark calls it once a round, or once with all rounds."""
         before = self.figures[what].values if what in self.figures else ()
         self.figures[what] = Figure(what, unit, (*before, *(round(float(value), 4) for value in values)))
+
+    def as_table(self, goals: Mapping[str, tuple[float, str]], decimals: int = 2) -> str:
+        """Returns the figures' middles as Markdown, each with its goal (at most that much, in that unit) where it has one."""
+        lines = ["| what | seen | goal | |", "|---|--:|--:|---|"]
+        for what, figure in self.figures.items():
+            seen = statistics.median(figure.values)
+            goal, unit = goals.get(what, (None, figure.unit))
+            verdict = "" if goal is None else "met" if seen <= goal else "missed"
+            lines.append(f"| {what} | {seen:,.{decimals}f} {figure.unit} | {'' if goal is None else f'{goal:,g} {unit}'} | {verdict} |")
+        return "\n".join(lines)
 
     def write(self, path: Path | None) -> None:
         """Writes the file if one was requested."""

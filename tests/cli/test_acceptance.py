@@ -270,8 +270,8 @@ def test_plan_names_the_goals_and_when_each_is_judged_and_refuses_bad_ones_befor
         assert "acceptance.toml, line 20: exceptions access-widened: rule 'B99' is not a rule that flags rows" in error["message"]
         assert "decisions.toml, line 2: waver is not a kind of decision" in error["message"]
     assert not (copy.run / "extract").exists()
-    mended = _example(copy.folder)
-    assert copy.command("extract", *mended).code == 0  # what was refused was not fixed
+    corrected = _example(copy.folder)
+    assert copy.command("extract", *corrected).code == 0  # what was refused was not fixed
     assert copy.command("extract", "--acceptance", "none.toml").code == 2
     environment = copy.command("extract", PORTAL_MIGRATE_ACCEPTANCE=str(SIGNED / "acceptance.toml"))
     assert environment.code == 7

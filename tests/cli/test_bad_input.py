@@ -51,7 +51,7 @@ def nothing_is_left(workspace: Workspace) -> None:
 
 
 def _garbage(file: Path) -> None:
-    file.write_bytes(b"this is no database, whatever its name says " * 100)
+    file.write_bytes(b"this is not a database, whatever its name says " * 100)
 
 
 def _cut(file: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_target_with_other_tables_of_the_same_names_is_refused(checked: Worksp
 
 
 @pytest.mark.parametrize(
-    ("url", "sentence"), [("garbage", "is not a readable SQLite database"), ("no/such/folder/x", "there is no folder")]
+    ("url", "sentence"), [("garbage", "is not a readable SQLite database"), ("no/such/folder/x", "is not an existing folder")]
 )
 def test_a_target_that_cannot_be_written_is_named(checked: Workspace, url: str, sentence: str) -> None:
     _garbage(checked.folder / "garbage")
@@ -432,7 +432,7 @@ COMBINATIONS: dict[str, tuple[str, ...]] = {
     "no bundle": ("evidence", "verify", "--public-key", "x"),
     "no key": ("evidence", "pack", "--bundle", "b"),
     "no folder for letters": ("company", "1"),
-    "a profile that is no number": ("company", "one", "--folder", "f"),
+    "a profile that is not a number": ("company", "one", "--folder", "f"),
     "no URL": ("plan", "--source", "portal2.sqlite"),
     "nothing to reconcile": ("reconcile",),
     "no target to roll back": ("rollback",),

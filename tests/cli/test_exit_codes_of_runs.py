@@ -130,11 +130,11 @@ def test_evidence_that_is_missing_replaced_by_a_link_exchanged_or_added_ends_wit
     file.write_bytes((checked.run / "reattach" / "record" / "held.parquet").read_bytes())
     assert checked.command("load").code == 6
     file.write_bytes(content)
-    stranger = checked.run / "reattach" / "document" / "extra.parquet"
-    stranger.write_bytes(b"more rows")
+    extra = checked.run / "reattach" / "document" / "extra.parquet"
+    extra.write_bytes(b"more rows")
     assert checked.command("load").code == 6
     assert not checked.target.exists()
-    stranger.unlink()
+    extra.unlink()
     assert checked.command("load").code == 0
 
 

@@ -104,12 +104,12 @@ def inside(workspace: Workspace, state: Path) -> Iterator[Client]:
 def test_only_the_start_address_gives_access_and_the_cookie_differs_from_the_token(workspace: Workspace, inside: Client) -> None:
     token = urlsplit(inside.address).query.partition("=")[2]
     assert token not in inside.cookie
-    stranger = Client(inside.address)
-    assert stranger.ask("/run").status == 403
-    assert stranger.ask("/?token=guess").status == 403
-    entered = stranger.enter()
+    other = Client(inside.address)
+    assert other.ask("/run").status == 403
+    assert other.ask("/?token=guess").status == 403
+    entered = other.enter()
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(entered.headers["set-cookie"].split("; "))
-    assert stranger.ask("/run").status == 200
+    assert other.ask("/run").status == 200
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from sqlalchemy.engine import make_url
 
 from tests.support.command import Done, command
 
-Run = Callable[[str], None]
 CHANGES = (  # the four ordinary differences: 1 and 0, longer words, empty texts for NULL, longer texts
     "UPDATE company_contact SET admin_ind = CASE admin_ind WHEN 'Y' THEN '1' ELSE '0' END",
     "UPDATE document SET deleted_ind = CASE deleted_ind WHEN 'Y' THEN 'true' ELSE 'false' END",
@@ -78,9 +76,9 @@ def test_plan_counts_what_does_not_fit_and_gives_the_line_that_would_present_it(
         file, text = re.search(r"suggested line: (\S+\.toml): (.*)", sentence).groups()  # type: ignore[union-attr]  # every sentence has one
         (adapter / file).parent.mkdir(parents=True, exist_ok=True)
         (adapter / file).write_text(text.replace("[[from]] [from.columns] ", "[[from]]\n[from.columns]\n") + "\n", encoding="utf-8")
-    mended = command("plan", *words, "--adapter", str(adapter), "--output", "json")
-    assert mended.code == 0, mended.out
-    assert _held(mended).items() - _held(before).items() == {(("company_profile", "company_name"), 3)}
+    corrected = command("plan", *words, "--adapter", str(adapter), "--output", "json")
+    assert corrected.code == 0, corrected.out
+    assert _held(corrected).items() - _held(before).items() == {(("company_profile", "company_name"), 3)}
 
 
 def _held(done: Done) -> dict[tuple[str, str], int]:

@@ -124,7 +124,7 @@ def test_objects_of_an_abandoned_precopy_are_removed_on_request(published: Works
     before = set(inodes(published))
     refused = published.command("precopy", "--forget", "--yes")
     assert (refused.code, "rollback" in refused.next, set(inodes(published))) == (7, True, before)
-    # A run that is given up beside one that published: with its --target only what that one's rows do not name goes.
+    # An abandoned run beside one that published: with its --target only objects to which its rows do not refer are removed.
     with published.database("legacy/portal2.sqlite") as portal:
         portal.execute("UPDATE document_content SET content = zeroblob(1 + length(content)) WHERE document_id % 2 = 0")
     assert published.command("precopy", "--run", "later").code == 0

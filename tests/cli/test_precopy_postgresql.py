@@ -41,7 +41,7 @@ class Precopy:
         return self._portals.url("portal2", READER)
 
     def not_read(self) -> int:
-        """Of how many documents the bytes are not read again; what comes of it is what reading all of them gives."""
+        """Returns the number of documents whose bytes are not read again; the result equals that of reading all of them."""
         with open_source(self.url, "Portal 2.0") as source, open_locked(self._folder / "run") as run:
             stored, count = contents(source, MAPPING, "content", self.objects, precopied(run))
             whole, none = contents(source, MAPPING, "content", self.objects, None)

@@ -94,7 +94,7 @@ def test_EMAIL_DIFFERS_compares_trimmed_and_folded_addresses_of_contacts_in_forc
 
 
 def test_followers_are_the_rows_that_a_root_holds_at_any_depth(made: dict[str, bytes]) -> None:
-    """Profile 4 has no entity: its model, and all that hangs on either, wait for it."""
+    """Profile 4 has no entity: its model, and everything that depends on either, is held because of it."""
     held = {(p["legacy_table"], p["legacy_key"]): int(p["followers"]) for p in lines(made["points.csv"]) if p["point_cd"] == "HELD_ROOT"}
     company = next(row for row in lines(made["companies.csv"]) if row["company_profile_id"] == "4")
     assert (company["rows_loaded"], company["rows_held"]) == ("0", company["rows_read"])

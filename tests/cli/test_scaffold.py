@@ -6,15 +6,12 @@ import json
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sample_data.disguise import disguise
 from tests.benchmarks.scaffold import PORTALS, first_block, renamed
 from tests.support.command import Done, command
-
-_FORMS = ("text", "integer", "flag", "code", "date", "moment", "number", "part", "trim", "path", "bytes")
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +29,14 @@ def scaffolded(foreign: Path, to: Path, *more: str) -> Done:
     return command("scaffold", *(more or sources), "--to", str(to), "--output", "json")
 
 
-def _columns(file: Path) -> tuple[str, dict[str, str]]:
-    """The physical table of a file's first block, and the first physical column of each contract column; upper case."""
-    block: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["from"][0]
-    found = {}
-    for column, form in block["columns"].items():
-        of = form if isinstance(form, str) else next(form[word] for word in _FORMS if word in form)
-        found[column] = (of if isinstance(of, str) else of[0]).upper()
-    return block["table"].upper(), found
-
-
 def right(draft: Path, truth: Path) -> float:
     """The share of the contract's columns whose first suggestion is the correct physical column."""
     hits = total = 0
     for file in [*(truth / "portal2").glob("*.toml"), *(truth / "tc").glob("*.toml")]:
         if file.stem != "source":
-            table, columns = _columns(file)
+            table, columns = first_block(file)
             suggested = draft / file.parent.name / file.name
-            other, found = _columns(suggested) if suggested.is_file() else ("", {})
+            other, found = first_block(suggested) if suggested.is_file() else ("", {})
             total += len(columns)
             hits += sum(found.get(column) == name for column, name in columns.items()) if other == table else 0
     return hits / total

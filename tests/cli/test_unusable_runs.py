@@ -48,7 +48,7 @@ def nothing_was_written(folder: Path) -> None:
 def test_a_missing_run_is_refused(tmp_path: Path, name: str) -> None:
     for make in (lambda: None, (tmp_path / "run").mkdir):
         make()
-        said(command(*OF_A_RUN[name], *RUN, folder=tmp_path), 1, "There is no run in run.")
+        said(command(*OF_A_RUN[name], *RUN, folder=tmp_path), 1, "run is not the folder of a run.")
         nothing_was_written(tmp_path)
     assert list((tmp_path / "run").iterdir()) == []
 
@@ -118,7 +118,7 @@ def _of_another_run(workspace: Workspace) -> None:
 
 
 def _garbage(workspace: Workspace) -> None:
-    workspace.target.write_bytes(b"this is no database, whatever its name says " * 100)
+    workspace.target.write_bytes(b"this is not a database, whatever its name says " * 100)
 
 
 def _an_old_portal(workspace: Workspace) -> None:
@@ -126,7 +126,7 @@ def _an_old_portal(workspace: Workspace) -> None:
 
 
 STORES: dict[str, tuple[Callable[[Workspace], object], int, str]] = {
-    "gone": (lambda workspace: workspace.target.unlink(), 1, "There is no file behind sqlite:///portal3.sqlite"),
+    "gone": (lambda workspace: workspace.target.unlink(), 1, "The file of sqlite:///portal3.sqlite does not exist"),
     "garbage": (_garbage, 1, "is not a readable SQLite database"),
     "empty": (lambda workspace: workspace.target.write_bytes(b""), 1, "is not the new store of a run"),
     "an old portal": (_an_old_portal, 1, "is not the new store of a run"),
@@ -170,7 +170,7 @@ def test_reconcile_of_an_unfinished_run_is_refused(checked: Workspace) -> None:
 
 
 def test_reconcile_of_a_missing_run_is_refused(published: Workspace) -> None:
-    said(reconciled(published, "--run", "elsewhere"), 1, "There is no run in elsewhere.")
+    said(reconciled(published, "--run", "elsewhere"), 1, "elsewhere is not the folder of a run.")
     assert not (published.folder / "elsewhere").exists()
 
 
@@ -243,8 +243,8 @@ WRONG_STORES: dict[str, tuple[tuple[str, ...], int, str]] = {
     "the other portal as source": (("--source", "sqlite:///legacy/tc.sqlite"), 1, "--source is not the old portal that was migrated"),
     "the other portal as tc": (("--tc", "sqlite:///legacy/portal2.sqlite"), 1, "--tc is not the old portal that was migrated"),
     "garbage": (("--tc", "sqlite:///garbage"), 1, "cannot be read as a SQLite database"),
-    "no file share": (("--files", "nowhere"), 1, "--files: there is no folder nowhere"),
-    "a file as share": (("--files", "garbage"), 1, "--files: there is no folder garbage"),
+    "no file share": (("--files", "nowhere"), 1, "--files: nowhere is not an existing folder"),
+    "a file as share": (("--files", "garbage"), 1, "--files: garbage is not an existing folder"),
     "a file as object store": (("--objects", "garbage"), 1, "--objects: garbage is not a folder"),
 }
 

@@ -34,7 +34,7 @@ def damages(files: Files, tables: Mapping[str, Mapping[str, Mapping[str, str]]])
 
 
 def typed_wrong(name: str) -> str:
-    """The name as a tired hand types it: one letter twice, in its middle."""
+    """The name with a typing error: one letter twice, in its middle."""
     location = len(name) // 2
     return name[:location] + name[location] + name[location:]
 
@@ -88,7 +88,7 @@ _NEEDED = {
     "path": ("from",),
     "bytes": ("form",),
 }
-# A form that gives another type than the form that stands there.
+# A form that gives another type than the present form.
 _OTHER = {
     "flag": '{ integer = "X" }',
     "code": '{ number = "X" }',

@@ -14,7 +14,7 @@ from tests.support.command import changed, command, copied_mappings
 TRUCKS = 'truck_count      = "truck_count"'
 
 
-# What is wrong: the file, the text in it, what stands there instead; then the error's file (where it is another), place, found, expected.
+# By mistake: the file, the text in it, its replacement; then the error's file (where it is another), place, found, expected.
 MISTAKES: dict[str, tuple[str, str, str, str, str, str, str]] = {
     "no TOML": ("portal2/company_fleet.toml", "[owner]", "[owner", "", "file", "line 4", "TOML in UTF-8"),
     "a word": ("portal2/company_fleet.toml", "[owner]", "[owners]", "", "owners", "an unknown word", "owner, owner_rule"),
@@ -120,7 +120,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str, str]] = {
         "truck_count INTEGER",
         "a value that fits truck_count DATE",
     ),
-    "a length that does not suffice": (
+    "a length that is not enough": (
         "schemas/portal3.sql",
         "home_port_cd VARCHAR(8)",
         "home_port_cd VARCHAR(7)",

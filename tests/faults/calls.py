@@ -76,12 +76,16 @@ def counted(scene: Scene, command: str, kinds: Sequence[str]) -> dict[str, list[
     return {name: sorted(found) for name, found in numbers.items()}
 
 
-def injected(scene: Scene, command: str, call: str, what: str, *, path: Path | str | None = None) -> Ended:
-    """The command, with `what` (`signal=KILL:when=3`, `error=EIO:when=1`) injected into that call."""
+def injecting(call: str, what: str, *, path: Path | str | None = None) -> list[str]:
+    """Returns the words before a command that inject `what` (`signal=KILL:when=3`, `error=EIO:when=1`) into that call, on that file only if one is given."""
     only = ["-P", str(path)] if path is not None else []
     # Not --seccomp-bpf: strace 6 injects no signal with it, and says nothing.
-    before = ["strace", "-f", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:{what}"]
-    return scene.run(command, before=before)
+    return ["strace", "-f", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:{what}"]
+
+
+def injected(scene: Scene, command: str, call: str, what: str, *, path: Path | str | None = None) -> Ended:
+    """The command, with `what` injected into that call."""
+    return scene.run(command, before=injecting(call, what, path=path))
 
 
 def killed(scene: Scene, command: str, call: str, number: int) -> Ended:

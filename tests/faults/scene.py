@@ -24,7 +24,7 @@ SQLITE = "sqlite:///new.sqlite"
 PATIENCE = 90  # seconds without work after which a command counts as hung
 KILLED = -signal.SIGKILL
 
-# What must never be seen outside of the data: it lies in the world's rows and in the passwords of URLs.
+# Secrets in the world's rows and in the passwords of URLs that must never be seen elsewhere.
 CANARIES = (
     "078-05-1120",
     "078051120",
@@ -269,7 +269,7 @@ def sqlite_content(file: Path) -> Content:
 
 
 def staging_left(url: str) -> list[str]:
-    """The staging tables that stand in a store that is PostgreSQL: a killed load may leave some; no other end, and no later load."""
+    """Returns the staging tables in a PostgreSQL store: a killed load may leave some; any other end, and a later load, leaves none."""
     import psycopg
 
     with psycopg.connect(url) as connection:

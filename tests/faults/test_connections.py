@@ -23,6 +23,7 @@ from .tally import DROPPED, KILL_COMMIT, READERS, tried
 from .test_kill_calls import same_as_reference
 
 Scenes = Callable[[Scene], Scene]
+BrokenLoads = Callable[[str, list[int], bool], None]
 
 
 def broken(scene: Scene, command: str, proxy: Proxy, fault: Fault, kill: bool) -> Ended:
@@ -74,37 +75,31 @@ def break_and_go_on(
         whole_or_nothing(poller, poller.seen[0], poller.seen[-1])
 
 
+@pytest.fixture
+def broken_loads(reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, scenes: Scenes) -> BrokenLoads:
+    """Breaks one load into PostgreSQL at each of these points of the protocol."""
+
+    def broken_at(at: str, numbers: list[int], kill: bool) -> None:
+        for number in numbers:
+            scene, direct = into_postgres(reference, server, proxy, scenes)
+            break_and_go_on(scene, direct, proxy, Fault(at, number), kill, {}, postgres_store, KILL_COMMIT if kill else DROPPED)
+
+    return broken_at
+
+
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
 @pytest.mark.parametrize("at", ["commit", "committed"])
-def test_commit(
-    at: str,
-    kill: bool,
-    reference: Reference,
-    postgres_store: Content,
-    server: Server,
-    proxy: Proxy,
-    load_counts: dict[str, int],
-    scenes: Scenes,
-) -> None:
+def test_commit(at: str, kill: bool, broken_loads: BrokenLoads, load_counts: dict[str, int]) -> None:
     """Broken before the last COMMIT reaches the server: nothing is published; after its response: everything, although the command has no response. It queries the record."""
-    _points(at, spread(range(1, load_counts["commit"] + 1), 3), kill, reference, postgres_store, server, proxy, scenes)
+    broken_loads(at, spread(range(1, load_counts["commit"] + 1), 3), kill)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
 @pytest.mark.parametrize("at", ["commit", "committed"])
-def test_every_commit(
-    at: str,
-    kill: bool,
-    reference: Reference,
-    postgres_store: Content,
-    server: Server,
-    proxy: Proxy,
-    load_counts: dict[str, int],
-    scenes: Scenes,
-) -> None:
+def test_every_commit(at: str, kill: bool, broken_loads: BrokenLoads, load_counts: dict[str, int]) -> None:
     """At each staging table's COMMIT too."""
-    _points(at, list(range(1, load_counts["commit"])), kill, reference, postgres_store, server, proxy, scenes)
+    broken_loads(at, list(range(1, load_counts["commit"])), kill)
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
@@ -139,52 +134,31 @@ def later_store(
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
-def test_some_statements(
-    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
-) -> None:
-    numbers = spread(range(1, load_counts["statement"] + 1), 4)
-    _points("statement", numbers, kill, reference, postgres_store, server, proxy, scenes)
+def test_some_statements(kill: bool, broken_loads: BrokenLoads, load_counts: dict[str, int]) -> None:
+    broken_loads("statement", spread(range(1, load_counts["statement"] + 1), 4), kill)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
-def test_every_statement(
-    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
-) -> None:
-    numbers = list(range(1, load_counts["statement"] + 1, 1 if kill else 3))
-    _points("statement", numbers, kill, reference, postgres_store, server, proxy, scenes)
+def test_every_statement(kill: bool, broken_loads: BrokenLoads, load_counts: dict[str, int]) -> None:
+    broken_loads("statement", list(range(1, load_counts["statement"] + 1, 1 if kill else 3)), kill)
 
 
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
-def test_mid_copy(
-    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
-) -> None:
-    _copy(4, kill, reference, postgres_store, server, proxy, load_counts, scenes)
+def test_mid_copy(kill: bool, broken_loads: BrokenLoads, load_counts: dict[str, int]) -> None:
+    broken_loads("sent", _drawn(4, kill, load_counts["sent"]), kill)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("kill", [True, False], ids=["killed", "dropped"])
-def test_mid_copy_full(
-    kill: bool, reference: Reference, postgres_store: Content, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
-) -> None:
-    _copy(60, kill, reference, postgres_store, server, proxy, load_counts, scenes)
+def test_mid_copy_full(kill: bool, broken_loads: BrokenLoads, load_counts: dict[str, int]) -> None:
+    broken_loads("sent", _drawn(60, kill, load_counts["sent"]), kill)
 
 
-def _copy(
-    many: int, kill: bool, reference: Reference, store: Content, server: Server, proxy: Proxy, counts: dict[str, int], scenes: Scenes
-) -> None:
-    """Cut after n bytes: most bytes to the server are rows in a COPY."""
+def _drawn(many: int, kill: bool, sent: int) -> list[int]:
+    """Returns that many numbers of bytes after which to cut: most bytes to the server are rows in a COPY."""
     chance = random.Random(f"copy {many} {kill}")
-    numbers = sorted(chance.randrange(1, counts["sent"]) for _ in range(many))
-    _points("sent", numbers, kill, reference, store, server, proxy, scenes)
-
-
-def _points(
-    at: str, numbers: list[int], kill: bool, reference: Reference, store: Content, server: Server, proxy: Proxy, scenes: Scenes
-) -> None:
-    for number in numbers:
-        scene, direct = into_postgres(reference, server, proxy, scenes)
-        break_and_go_on(scene, direct, proxy, Fault(at, number), kill, {}, store, KILL_COMMIT if kill else DROPPED)
+    return sorted(chance.randrange(1, sent) for _ in range(many))
 
 
 def test_mid_select(postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
@@ -197,7 +171,7 @@ def test_mid_select_full(postgres_extract: Reference, proxy: Proxy, scenes: Scen
 
 
 def _select(many: int, postgres_extract: Reference, proxy: Proxy, scenes: Scenes) -> None:
-    """The source's answer cut after n bytes: the extract ends loudly and starts whole again in a new snapshot, with the same files."""
+    """The source's answer cut after n bytes: the extract ends with an error and starts again as a whole in a new snapshot, with the same files."""
     proxy.arm(Fault())
     scenes(postgres_extract.before("extract")).run("extract", code=0)
     received = proxy.counts["received"]
@@ -208,7 +182,7 @@ def _select(many: int, postgres_extract: Reference, proxy: Proxy, scenes: Scenes
         with tried(DROPPED, fault.fired):
             assert fault.fired
             assert end.code in (0, 1), end
-            if end.code == 0:  # nothing but the good-bye was cut: then everything is there
+            if end.code == 0:  # only the end of the session was cut: everything was received
                 same_as_reference(scene, "extract", postgres_extract)
                 scene = scenes(postgres_extract.before("extract"))
     with tried(DROPPED):
@@ -290,7 +264,7 @@ def test_sessions_terminated(reference: Reference, postgres_store: Content, serv
     proxy.arm(Fault())
 
 
-def test_killed_load_that_is_given_up(
+def test_killed_load_that_is_abandoned(
     reference: Reference, server: Server, proxy: Proxy, load_counts: dict[str, int], scenes: Scenes
 ) -> None:
     """Its staged rows are removed by the rollback, which has nothing else to roll back."""

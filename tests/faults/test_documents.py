@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .calls import injected, needs_strace
+from .calls import injected, injecting, needs_strace
 from .conftest import Reference
 from .scene import Scene, child_has_open, ended
 from .tally import DOCUMENTS, ZERO, tried
@@ -128,19 +128,7 @@ def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> N
     for name in ("a.bin", "moving.bin", "c.bin"):
         (files / name).write_bytes(name.encode() * 600_000)
     keys = refer(scene, ["a.bin", "moving.bin", "c.bin"])
-    before = [
-        "strace",
-        "-f",
-        "-o",
-        "/dev/null",
-        "-P",
-        str(files / "moving.bin"),
-        "-e",
-        "trace=read",
-        "-e",
-        "inject=read:delay_enter=1500000:when=2",
-    ]
-    process = scene.start("extract", before=before)
+    process = scene.start("extract", before=injecting("read", "delay_enter=1500000:when=2", path=files / "moving.bin"))
     while process.poll() is None and not child_has_open(process.pid, files / "moving.bin"):
         time.sleep(0.002)
     time.sleep(0.5)

@@ -101,7 +101,7 @@ def test_a_folder_and_a_link_swapped_continuously(command: str, within: str, ref
         if link.is_dir() and not link.is_symlink() and not path.exists():  # the folder is where it belongs again
             link.rename(path)
         with tried(SECRETS):
-            assert scene.run(command).code in (0, 6)  # 6: it finds what lies in the folder that was carried away no more
+            assert scene.run(command).code in (0, 6)  # 6: the files of the folder that was moved away are missing
             assert (tree(outside), modes(outside)) == before
         shutil.rmtree(outside)
     assert swaps > 1000, "it was never swapped while the command was at work"

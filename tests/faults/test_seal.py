@@ -41,7 +41,7 @@ def key(folder: Path, letter: bytes) -> str:
 
 
 def test_a_manifest_recomputed_without_the_key(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
-    """Refused, with the seal kept (6) and with it taken away (7), before anything is written; the run itself is what it is without a key."""
+    """Refused with the seal kept (6) and with it removed (7), before anything is written; the run itself equals one without a key."""
     sealed = scenes(reference.before("extract"))
     sealed.environment["PORTAL_MIGRATE_SEAL"] = key(tmp_path, b"k")
     sealed.run("extract", code=0)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from .calls import needs_strace
+from .calls import injecting, needs_strace
 from .conftest import Reference
 from .postgres import PASSWORD, Server
 from .scene import STEPS, Content, Scene, canaries_in, ended, store_content
@@ -222,7 +222,7 @@ def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
     needs_strace()
     process = scene.start(
         "load",
-        before=["strace", "-f", "-o", "/dev/null", "-e", "trace=rename", "-e", "inject=rename:signal=SEGV:when=1"],
+        before=injecting("rename", "signal=SEGV:when=1"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
     )
     with tried(SECRETS):

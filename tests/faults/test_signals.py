@@ -54,7 +54,7 @@ def test_signals_full(step: str, reference: Reference, scenes: Scenes) -> None:
 
 
 def _signals(step: str, many: int, reference: Reference, scenes: Scenes) -> None:
-    """At random moments: exit 130, 143 or 129 within 10 seconds, nothing half done, and the same command ends it."""
+    """At random moments: exit 130, 143 or 129 within 10 seconds, no partial changes, and the same command ends it."""
     chance = random.Random(f"signals {step} {many}")
     scene = scenes(reference.before(step))
     before = store_content(scene.target, scene.folder)

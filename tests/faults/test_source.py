@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from .calls import needs_strace, why_not
+from .calls import injecting, needs_strace, why_not
 from .conftest import Reference
 from .postgres import Server, write_postgres_world
 from .scene import Content, Scene, child_has_open, ended, object_content, stage_content, store_content
@@ -171,7 +171,7 @@ def test_sqlite_live_writer(journal: str, reference: Reference, scenes: Scenes) 
     connection.close()
     writer = Writer(lambda: sqlite3.connect(file, isolation_level=None, timeout=0.05), "?")
     # Every page that is read takes its time: the writer has every chance to come between two of them.
-    slowly = ["strace", "-f", "-o", "/dev/null", "-P", str(file), "-e", "trace=pread64", "-e", "inject=pread64:delay_enter=10000"]
+    slowly = injecting("pread64", "delay_enter=10000", path=file)
     with tried(SOURCE):
         with writer.at_work():
             scene.run("extract", before=[] if why_not() else slowly, code=0)
@@ -215,19 +215,7 @@ def test_sqlite_commit_between_snapshot_and_mark(reference: Reference, scenes: S
         keeper = sqlite3.connect(file, isolation_level=None)  # keeps the WAL from being folded in when others close
         keeper.execute("SELECT count(*) FROM message").fetchone()
         # The tool is slowed down at its reads of the database's file: the n-th of them waits, and in that time the portal commits.
-        before = [
-            "strace",
-            "-f",
-            "-o",
-            "/dev/null",
-            "-P",
-            str(file),
-            "-e",
-            "trace=openat,read,pread64",
-            "-e",
-            f"inject=read:delay_enter=1500000:when={number}",
-        ]
-        process = scene.start("extract", before=before)
+        process = scene.start("extract", before=injecting("read", f"delay_enter=1500000:when={number}", path=file))
         done = threading.Event()
 
         def commit(keeper: sqlite3.Connection = keeper, process: Any = process, done: threading.Event = done, file: Path = file) -> None:

@@ -1,4 +1,4 @@
-"""Rows 21 and 22 of faults.md: no room, in the middle of anything; a write or fsync that fails. Loud, nothing half done, and resumable."""
+"""Rows 21 and 22 of faults.md: no space at any point; a write or fsync that fails. An error, no partial changes, and resumable."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEPS_THAT_WRITE = ("extract", "split", "reattach", "load")
 
 @pytest.mark.parametrize("step", STEPS_THAT_WRITE)
 def test_file_size_limit(step: str, reference: Reference, scenes: Scenes) -> None:
-    """RLIMIT_FSIZE at several sizes: exit 1 with a sentence, nothing half done, and the same command ends it without the limit."""
+    """RLIMIT_FSIZE at several sizes: exit 1 with a sentence, no partial changes, and the same command ends it without the limit."""
     for size in (100, 20_000, 300_000):
         scene = scenes(reference.before(step))
         before = store_content(scene.target, scene.folder)
@@ -105,7 +105,7 @@ def entries(path: Path) -> int:
 
 @pytest.mark.parametrize("step", [*STEPS, "extract into objects", "load into the store"])
 def test_insufficient_space_is_detected_before_the_run(step: str, reference: Reference, scenes: Scenes) -> None:
-    """Before each step: a disk that what it writes does not fit on is named, nothing is written, and with room the same command ends it."""
+    """Before each step: a disk without enough space is reported, nothing is written, and with space the same command completes."""
     step, _, where = step.partition(" into ")
     scene = scenes(reference.before(step))
     where = where.removeprefix("the ") or "run"
@@ -189,7 +189,7 @@ def test_every_call_fails(step: str, reference: Reference, scenes: Scenes) -> No
 
 
 def _fail(step: str, many: int, reference: Reference, scenes: Scenes) -> None:
-    """The n-th such call fails: never exit 0 with less than everything, nothing half done; the same command ends it."""
+    """The n-th such call fails: never exit 0 with less than everything, no partial changes; the same command ends it."""
     needs_strace()
     numbers = counted(scenes(reference.before(step)), step, ["rename", "fsync", "mkdir", "truncate"])
     for call, error in _FAILS.items():
@@ -225,8 +225,8 @@ def test_log_cannot_be_written(reference: Reference, scenes: Scenes) -> None:
 
 
 @contextmanager
-def small_tablespace(server: Server, path: Path, room: int) -> Iterator[Callable[[int], None]]:
-    """An empty database `full_disk` on a disk of its own with so many bytes of room; what comes back makes that disk larger."""
+def small_tablespace(server: Server, path: Path, space: int) -> Iterator[Callable[[int], None]]:
+    """An empty database `full_disk` on a disk of its own with this many bytes of space; yields a function that enlarges the disk."""
     if os.geteuid() != 0:
         pytest.skip("no disk of its own can be mounted here")
     with small_disk(path, 64 << 20) as larger:
@@ -237,7 +237,7 @@ def small_tablespace(server: Server, path: Path, room: int) -> Iterator[Callable
             connection.execute("CREATE DATABASE full_disk TEMPLATE template0 TABLESPACE small")
             connection.execute("CHECKPOINT")
         try:
-            larger(used(path) + room)
+            larger(used(path) + space)
             yield larger
         finally:
             with server.connect() as connection:

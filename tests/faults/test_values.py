@@ -55,7 +55,7 @@ def good_rows(run: Callable[..., Any], column: TargetColumn) -> None:
 
 
 def emptied(run: Callable[..., Any], columns: Sequence[TargetColumn]) -> None:
-    """Other rows of these tables taken away, where nothing else hangs on them."""
+    """Removes other rows of these tables that nothing else depends on."""
     for table in {column.table for column in columns} - {"message"}:
         run(f"DELETE FROM {table}")
 
@@ -114,7 +114,7 @@ def test_postgresql(neighbours: bool, legacy: tuple[str, str], reference: Refere
 
 
 def postgres_outcome(old: Any, new: Any, column: TargetColumn, key: int) -> str:
-    """What became of the row: both servers say the value as text, and the texts are compared."""
+    """Returns the row's outcome: both servers give the value as text, and the texts are compared."""
     form = "encode({}, 'hex')" if column is BYTES else "{}::text"
     (expected,) = old.execute(f"SELECT {form.format(column.column)} FROM {column.table} WHERE {column.key} = %s", (key,)).fetchone()
     found = {row[0] for row in new.execute(f"SELECT {form.format(column.as_column)} FROM {column.into} WHERE legacy_key = %s", (str(key),))}

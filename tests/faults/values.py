@@ -209,7 +209,7 @@ POSTGRES: list[tuple[TargetColumn, Any]] = [
     for value in values
 ]
 
-# For SQLite an expression, and what has to become of it: `same`; `flagged`: U+FFFD in the text, its exact bytes an object (E8);
+# For SQLite an expression, and its expected outcome: `same`; `flagged`: U+FFFD in the text, its exact bytes an object (E8);
 # `null`: loaded with null, and held whole (X2); `held`: held only (X2).
 SQLITE: list[tuple[TargetColumn, str, str]] = [
     (TEXT, "CAST(x'610062' AS TEXT)", "flagged"),

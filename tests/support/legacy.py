@@ -22,7 +22,7 @@ from typing import Any, Self
 from etl.databases import Source
 from etl.databases.registry import open_source, open_target
 from etl.databases.target import in_reference_order
-from etl.domain.decisions import NO_DECISIONS, read_decisions
+from etl.domain.decisions import NO_DECISIONS, content_of, parsed
 from etl.domain.grace import NO_GRACE, Grace
 from etl.extract.step import extract
 from etl.load.step import load
@@ -231,7 +231,7 @@ def migrate(
 ) -> Store:
     """Runs the steps up to publishing, without the checks, and returns the new store."""
     objects = folder / "objects"
-    decided = read_decisions(decisions) if decisions is not None else NO_DECISIONS
+    decided = parsed(content_of(decisions), decisions.name) if decisions is not None else NO_DECISIONS
     sources: dict[Portal, Source] = {"P2": open_source(world.source, "Portal 2.0"), "TC": open_source(world.tc, "Trade Compliance")}
     with open_locked(folder / "run") as run, sources["P2"], sources["TC"]:
         put = open_objects(str(objects), run.path / JOURNAL)

@@ -115,7 +115,9 @@ def test_values_that_only_postgresql_holds(postgres: str, monkeypatch: pytest.Mo
             6: (None, -63_517_824_000_000_000),
         }  # days, microseconds since 1970
         assert all(isinstance(value, Extreme) for pair in far.values() for value in pair if value is not None)
-        assert readable(Text(b"infinity"), columns[2]) is UNREADABLE  # where any text can stand in the column it is none of its type (X2)
+        assert (
+            readable(Text(b"infinity"), columns[2]) is UNREADABLE
+        )  # in a column that can hold any text it is not a value of its type (X2)
         found = {content.key: (content.digest, content.size) for content in database.contents(name, "id", "x")}
         assert found == {row[0]: (None, 0) if row[5] is None else (hashlib.sha256(row[5]).hexdigest(), len(row[5])) for row in rows}
         assert database.has_key(name, ["id"])

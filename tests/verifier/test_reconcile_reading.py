@@ -152,7 +152,7 @@ def test_contents_of_any_size_are_hashed(path: Path, monkeypatch: pytest.MonkeyP
     database.close()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"this is no database at all, however long it may be" * 30])
+@pytest.mark.parametrize("content", [None, b"", b"this is not a database at all, however long it may be" * 30])
 def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "old.sqlite"
     if content is not None:

@@ -9,10 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from etl.databases import Batch, SourceChange, sqlite_url
+from etl.databases import Batch, ClosedAtExit, SourceChange, sqlite_url
 from etl.databases.files.tables import ENDINGS, columns_and_rows, not_read, tables_in
 from etl.databases.files.workbook_cells import hidden_sheets
 from etl.databases.files.wrong import FileProblem, FilesWrong, FileTable
@@ -22,7 +21,7 @@ from etl.databases.sqlite.source import SqliteSource
 from mappings.model import TableMapping
 
 
-class FolderSource:
+class FolderSource(ClosedAtExit):
     """Implements `Source`; `delimiter`, `encoding`: of its CSV files, set before the first read."""
 
     level = "a single copy of the files"
@@ -139,9 +138,3 @@ class FolderSource:
             self.inner.close()
         if self._scratch is not None:
             self._scratch.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()

@@ -23,7 +23,7 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # a character that XML does not a
 def tables_in(folder: Path, option: str) -> list[FileTable]:
     """Returns the tables of a folder; raises FilesWrong with every file that is not one, and where two have one name."""
     if not folder.is_dir():
-        raise MigrationError(f"{option}: there is no folder {folder}.", "Give the folder with the exported files: folder:DIR.")
+        raise MigrationError(f"{option}: {folder} is not an existing folder.", "Give the folder with the exported files: folder:DIR.")
     found: list[FileTable] = []
     wrong: list[FileProblem] = []
     for file in sorted(folder.iterdir()):

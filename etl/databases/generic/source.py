@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import sqlalchemy as sa
 
-from etl.databases import Batch, SourceChange, redacted_url
+from etl.databases import Batch, ClosedAtExit, SourceChange, redacted_url
 from etl.databases.generic.dialects import LEVELS, LOCKED, WAITS, by_bytes
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
@@ -24,7 +23,7 @@ from etl.errors import Busy, MigrationError
 from mappings.model import TableMapping
 
 
-class PortableSource:
+class PortableSource(ClosedAtExit):
     """Implements `Source`."""
 
     def __init__(self, url: str, name: str) -> None:
@@ -212,12 +211,6 @@ class PortableSource:
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 def _word(kind: sa.types.TypeEngine[Any]) -> str:

@@ -18,7 +18,6 @@ Session = psycopg.Connection[Any]
 Kinds = dict[str, str]
 
 _KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
-_OLDER = {"v", "m", "f"}  # relations that have rows and are not tables
 _MANY = 8  # names in one sentence
 
 

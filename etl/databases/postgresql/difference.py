@@ -16,13 +16,13 @@ import pyarrow as pa
 
 from etl.databases.conditions import refuse_altered
 from etl.databases.postgresql.connection import quoted, safe_errors
-from etl.databases.postgresql.merge import analyze, delete_kept, differs, run, same
+from etl.databases.postgresql.in_place import FEW, analyze_changed, movable, read_before, update
+from etl.databases.postgresql.merge import delete_kept, differs, run, same
 from etl.databases.postgresql.staging import STAGED, create, encoded
 from etl.databases.target import Change, Difference, Images, Known, Tell, orphaned, undo_tables
 from mappings.schema import Table
 
 Session = psycopg.Connection[Any]
-_FEW = 10  # one row in this many
 # Every foreign key from or to these tables; the columns of one without an index are looked up by reading the whole table.
 _KEYS = (
     "SELECT k.conrelid::regclass::text, quote_ident(k.conname), pg_get_constraintdef(k.oid), c.relname, p.relname, k.condeferrable,"
@@ -41,26 +41,45 @@ def change(
 
     `rows`: the number of rows by table. Raises Refused where a foreign key would be broken.
     """
+    read_before(session)
     touched = [(table, known.differences[table.name]) for table in tables if table.name in known.differences]
     kept = {table.name: _keep(session, table, number, found) for table, found in touched}
     coming = {name: len(found.came) for name, found in known.differences.items()}
     again, deferred = hold_back(
         session, [t.name for t in tables], coming, {name: len(found.gone) for name, found in known.differences.items()}, rows
     )
-    for table, _ in touched:
-        if kept[table.name].before:
-            delete_kept(session, table, undo_tables(number, table.name)[0])
+    free = movable(
+        session, [t for t, found in touched if found.changed], {t.name: STAGED + t.name for t, found in touched if found.changed}
+    )
+    for table, found in touched:
+        if table.name in free:
+            _delete(session, table, f"{STAGED}gone__{table.name}", len(found.gone))
+        else:
+            _delete(session, table, undo_tables(number, table.name)[0], kept[table.name].before)
     for done, (table, found) in enumerate(touched):
-        names = ", ".join(quoted(c.name) for c in table.columns)
-        if len(found.came):
-            run(session, f"INSERT INTO {quoted(table.name)} ({names}) SELECT {names} FROM {quoted(STAGED + table.name)}")
+        if table.name in free:
+            update(session, table, STAGED + table.name)
+        _insert(session, table, "" if table.name not in free else undo_tables(number, table.name)[1], kept[table.name].new, len(found.came))
         tell("load: changing tables", done + 1, len(touched), "tables")
-    analyze(session, [table.name for table, _ in touched])
+    analyze_changed(session, {name: coming[name] + len(found.gone) for name, found in known.differences.items()}, rows)
     refuse_altered([table.name for table, found in touched if not _as_sent(session, table, found)])
     tell("load: checking references", 0, 0)
     judge(session, again, deferred)
     nothing = Images("", 0, 0)
     return known.changes(tables), [kept.get(table.name, replace(nothing, table=table.name)) for table in tables]
+
+
+def _delete(session: Session, table: Table, keys: str, count: int) -> None:
+    if count:
+        delete_kept(session, table, keys)
+
+
+def _insert(session: Session, table: Table, keys: str, new: int, came: int) -> None:
+    """Inserts the rows that were sent; `keys`: the relation with the keys of the new ones, where the others are updated."""
+    names, columns = (", ".join(f"{of}{quoted(c.name)}" for c in table.columns) for of in ("", "s."))
+    if new if keys else came:
+        chosen = f" s JOIN {quoted(keys)} r ON {same(table, 's', 'r')}" if keys else " s"
+        run(session, f"INSERT INTO {quoted(table.name)} ({names}) SELECT {columns} FROM {quoted(STAGED + table.name)}{chosen}")
 
 
 def _keep(session: Session, table: Table, number: int, found: Difference) -> Images:
@@ -75,7 +94,7 @@ def _keep(session: Session, table: Table, number: int, found: Difference) -> Ima
     if was != len(found.before) or came != len(found.came) - found.changed:
         refuse_altered([table.name])
     for count, name in ((was, before), (came, new)):
-        run(session, f"ANALYZE {name}" if count else f"DROP TABLE {name}")
+        run(session, f"ANALYZE {name} ({keys})" if count else f"DROP TABLE {name}")
     return Images(table.name, was, came)
 
 
@@ -92,7 +111,7 @@ def _sent(session: Session, table: Table, what: str, rows: pa.Table) -> str:
         with session.cursor() as cursor, cursor.copy(f"COPY {staged} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
             for content, _ in encoded(table, iter([rows] if len(rows) else [])):
                 copy.write(content)
-        session.execute(f"ANALYZE {staged}".encode())
+        session.execute(f"ANALYZE {staged} ({', '.join(map(quoted, table.key))})".encode())  # joins are by key: texts take longer
     return staged
 
 
@@ -121,7 +140,7 @@ def hold_back(
     for table, name, definition, child, parent, deferrable, indexed in found:
         if child not in coming and parent not in coming:
             continue
-        if coming.get(child, 0) * _FEW > rows.get(child, 0) or (going.get(parent, 0) and not indexed):
+        if coming.get(child, 0) * FEW > rows.get(child, 0) or (going.get(parent, 0) and not indexed):
             run(session, f"ALTER TABLE {table} DROP CONSTRAINT {name}")
             again.append(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
         elif not deferrable:

@@ -1,4 +1,4 @@
-"""How the tables of a PostgreSQL store become equal to the staged ones, and how a rollback restores them.
+"""How the tables of a PostgreSQL store become equal to the staged ones, and how a rollback empties them.
 
 Rows to remove, change or insert are first written to separate tables (before-images and new keys). Then all removed and changed rows are deleted, and
 all changed and new rows inserted. The order of the tables and swapped unique values do not matter, because the foreign keys are dropped meanwhile;
@@ -143,50 +143,6 @@ def restore_record(session: Session, run_id: str, number: int, kept: bool) -> No
         run(session, f"UPDATE {OF_THE_RUN} SET ({names}) = (SELECT {names} FROM {record}) WHERE run_id = %s", (run_id,))
         run(session, f"INSERT INTO {UNDO} SELECT * FROM {images}")
         run(session, f"DROP TABLE {record}, {images}")
-
-
-def restore(session: Session, tables: Sequence[Table], number: int, images: Sequence[Images], tell: Tell) -> list[Change]:
-    """Rolls back a merge from its before-images and new keys, and drops these; returns the changes by table."""
-    by_name, changes = {table.name: table for table in tables}, []
-    touched = [image for image in images if image.before or image.new]
-    analyze(session, [image.table for image in touched])
-    for image in touched:
-        for name, count in zip(undo_tables(number, image.table), (image.before, image.new), strict=True):
-            if count:
-                run(session, f"ANALYZE {quoted(name)}")  # a copied store has no statistics
-    gone = {}
-    for image in touched:
-        before, new = undo_tables(number, image.table)
-        removed = delete_kept(session, by_name[image.table], new) if image.new else 0
-        gone[image.table] = (removed, delete_kept(session, by_name[image.table], before) if image.before else 0)
-    for done, image in enumerate(touched):
-        before, new = undo_tables(number, image.table)
-        names = ", ".join(quoted(c.name) for c in by_name[image.table].columns)
-        back = run(session, f"INSERT INTO {quoted(image.table)} ({names}) SELECT {names} FROM {quoted(before)}") if image.before else 0
-        changes.append(Change(image.table, back - gone[image.table][1], gone[image.table][1], gone[image.table][0]))
-        tell("rollback: changing tables", done + 1, len(touched), "tables")
-    analyze(session, [image.table for image in touched])
-    refuse_ineffective([image.table for image in touched if not _is_restored(session, by_name[image.table], number, image)])
-    for image in touched:
-        run(session, f"DROP TABLE IF EXISTS {', '.join(map(quoted, undo_tables(number, image.table)))}")
-    return changes
-
-
-def _is_restored(session: Session, table: Table, number: int, image: Images) -> bool:
-    """Returns whether all before-images are restored unchanged and no inserted row remains."""
-    before, new = map(quoted, undo_tables(number, table.name))
-    others = (
-        " OR ".join(f"s.{quoted(c.name)} IS DISTINCT FROM r.{quoted(c.name)}" for c in table.columns if c.name not in table.key) or "false"
-    )
-    real, on = quoted(table.name), same(table, "s", "r")
-    with safe_errors("--target", "comparing what is stored with its before-images"):
-        back = (
-            session.execute(f"SELECT count(*) FROM {before} s JOIN {real} r ON {on} WHERE NOT ({others})".encode()).fetchone()
-            if image.before
-            else (0,)
-        )
-        left = session.execute(f"SELECT count(*) FROM {new} s JOIN {real} r ON {on}".encode()).fetchone() if image.new else (0,)
-    return (back, left) == ((image.before,), (0,))
 
 
 def empty(session: Session, tables: Sequence[Table], counted: Mapping[str, int], tell: Tell) -> list[Change]:

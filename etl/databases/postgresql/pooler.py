@@ -20,7 +20,7 @@ def refuse_pooler(session: psycopg.Connection[Any], url: str) -> None:
         other.execute("BEGIN")
         pooled = other.execute(number).fetchone() == ours or session.execute(number).fetchone() != ours
     if pooled:
-        raise void_lock(f"A connection pooler that gives each transaction another server process stands before {redacted_url(url)}")
+        raise void_lock(f"The connection to {redacted_url(url)} goes through a pooler that gives each transaction another server process")
 
 
 def void_lock(message: str) -> Refused:

@@ -34,7 +34,7 @@ _TRANSACTION = frozenset({"default_transaction_isolation", "default_transaction_
 OVERRIDDEN_READING = _names(OLD_SESSION) | _TRANSACTION | {"default_transaction_read_only"}
 OVERRIDDEN_WRITING = _names(SESSION) | _TRANSACTION | {"synchronous_commit"}
 # Settings that stay in force in every session, and their effect.
-_STANDS = {
+_REMAINS = {
     "lock_timeout": "a lock that another session holds is waited for no longer than that",
     "temp_file_limit": "a sort that needs more on the server's disk ends the run: ALTER ROLE ... RESET temp_file_limit",
     "role": "our sessions work as that role, with its rights",
@@ -81,12 +81,12 @@ def sentences(settings: list[Setting], overridden: frozenset[str], schema: str |
         found.append(f"{by} sets {names}: overridden, our sessions set that themselves")
     for one in settings:
         name = one.name.lower()
-        if name in _STANDS:
-            found.append(f"{one.by} sets {one.name} = {one.value}: it stands; {_STANDS[name]}")
+        if name in _REMAINS:
+            found.append(f"{one.by} sets {one.name} = {one.value}: it remains in force; {_REMAINS[name]}")
         elif name == "search_path" and schema is not None:
             found.append(f"{one.by} sets search_path: the old portal's tables are those of schema {schema}")
-    rest = [one.name for one in settings if one.name.lower() not in overridden | _STANDS.keys()]
-    return found + ([f"role or database also set {', '.join(rest)}: these stand"] if rest else [])
+    rest = [one.name for one in settings if one.name.lower() not in overridden | _REMAINS.keys()]
+    return found + ([f"role or database also set {', '.join(rest)}: these remain in force"] if rest else [])
 
 
 def _in_force(session: Session, asked: tuple[tuple[str, str, str], ...]) -> list[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from copy import copy
 from itertools import pairwise
-from types import TracebackType
 from typing import Any, Self
 
 import adbc_driver_manager as adbc
@@ -17,7 +16,7 @@ import psycopg
 import pyarrow as pa
 from adbc_driver_manager._reader import AdbcRecordBatchReader
 
-from etl.databases import WHOLE, Batch, KeyRange, Relation, SourceChange
+from etl.databases import WHOLE, Batch, ClosedAtExit, KeyRange, Relation, SourceChange
 from etl.databases.postgresql.arrow_typed import typed_batch
 from etl.databases.postgresql.catalogue import conditions, identities, kinds, parents, replaced, shapes, unique_keys, unpadded
 from etl.databases.postgresql.connection import (
@@ -53,7 +52,7 @@ _CHUNK_BYTES = 4 << 20
 _KEYS_TOGETHER = 2_000  # keys in one statement
 
 
-class PostgresSource:
+class PostgresSource(ClosedAtExit):
     """Implements `SnapshotSource` and `Versioned`; `snapshot`: one to join. The session that exported it keeps it until it is closed."""
 
     def __init__(self, url: str, name: str, snapshot: str | None = None) -> None:
@@ -361,12 +360,6 @@ class PostgresSource:
             self._reader.close()
             self._database.close()
         self._session.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 def _database(url: str) -> adbc.AdbcDatabase:

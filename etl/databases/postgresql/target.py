@@ -16,6 +16,7 @@ from etl.databases.postgresql import difference, merge, replacement, run_records
 from etl.databases.postgresql.conditions import conditions
 from etl.databases.postgresql.connection import quoted, safe_errors
 from etl.databases.postgresql.contract import advance, differences
+from etl.databases.postgresql.restore import restore
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, create, references, stage, touched
 from etl.databases.postgresql.target_session import TargetSession
 from etl.databases.postgresql.transport import is_here
@@ -44,8 +45,8 @@ class PostgresTarget(TargetSession):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._fresh = False
-        self._store_state: dict[str, str] = {}
-        self._images: dict[str, str] | None = None
+        self.store_state: dict[str, str] = {}
+        self.images: dict[str, str] | None = None
         self._counted: dict[str, int] = {}  # by table, the number of rows of a store that is known to hold what was published
         self._wrote: dict[str, str] = {}  # by table: the transaction that staged its rows, and their number
         self._schema: Schema | None = None  # the contract that the existing tables agree with
@@ -116,10 +117,10 @@ class PostgresTarget(TargetSession):
         self.execute(f"ANALYZE {OF_THE_RUN}")  # all other tables have statistics already
         agree(changes)
         tell("load: recording what was published", 0, 0)
-        self._store_state = merge.store_state_of(self.connection, schema)
+        self.store_state = merge.store_state_of(self.connection, schema)
         if self._fresh or replaced:
             # Nothing was copied: the rows must be the staged ones, of that transaction alone, without writes by other sessions meanwhile.
-            refuse_altered(touched(self._store_state, self._wrote))
+            refuse_altered(touched(self.store_state, self._wrote))
             refuse_conditions(self.conditions(schema))
         self.execute("COMMIT")
         self.staged = False
@@ -134,14 +135,14 @@ class PostgresTarget(TargetSession):
         number = run_records.next_number(self)
         run_records.write_record(self, replace(record, fresh=False), number)
         changes, kept = difference.change(self.connection, tables, number, known, self._counted, tell)
-        self._images = run_records.keep_images(self, record.run_id, number, kept)
+        self.images = run_records.keep_images(self, record.run_id, number, kept)
         with safe_errors("--target", "advancing sequences"):
             advance(self.connection, schema)
         self.drop_staging_tables()
         self.execute(f"ANALYZE {OF_THE_RUN}")
         agree(changes)
         tell("load: recording what was published", 0, 0)
-        self._store_state = merge.store_state_of(self.connection, schema)
+        self.store_state = merge.store_state_of(self.connection, schema)
         refuse_altered(self._others_rows(known, changes))
         self.execute("COMMIT")
         self.staged = False
@@ -152,7 +153,7 @@ class PostgresTarget(TargetSession):
         (by,) = self.one("SELECT txid_current() % 4294967296")
         found = []
         for change in changes:
-            state, came = self._store_state[change.table], change.inserted + change.updated
+            state, came = self.store_state[change.table], change.inserted + change.updated
             rows = self._counted[change.table] + change.inserted - change.removed
             ours = merge.rows_by({"": " ".join(word for word in state.split() if word == state.split()[0] or word.startswith(f"{by}:"))})[
                 ""
@@ -200,7 +201,7 @@ class PostgresTarget(TargetSession):
             merge.analyze(self.connection, [table.name for table in tables])
         else:
             changes, kept = merge.merge(self.connection, tables, number, tell)
-            self._images = run_records.keep_images(self, record.run_id, number, kept)
+            self.images = run_records.keep_images(self, record.run_id, number, kept)
         refuse_altered(merge.unlike(self.connection, tables) + touched(merge.store_state_of(self.connection, schema, STAGED), self._wrote))
         tell("load: checking references", 0, 0)
         merge.with_references(self.connection, references)
@@ -231,7 +232,7 @@ class PostgresTarget(TargetSession):
             rows = {image.table: self._counted.get(image.table, 0) or self.rows(image.table) for image in touched}
             coming, going = {image.table: image.before for image in touched}, {image.table: image.new for image in touched}
             again, deferred = difference.hold_back(self.connection, [table.name for table in tables], coming, going, rows)
-            changes = merge.restore(self.connection, tables, number, kept, tell)
+            changes = restore(self.connection, tables, number, kept, rows, tell)
             self.execute(f"DELETE FROM {UNDO} WHERE run_id = %s", (record.run_id,))
             difference.judge(self.connection, again, deferred)
         else:
@@ -255,14 +256,6 @@ class PostgresTarget(TargetSession):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]
         _, kept = run_records.kept_images(self, record.run_id, tables, images)
         return [Change(image.table, 0, image.before, image.new) for image in kept]
-
-    @property
-    def images(self) -> dict[str, str] | None:
-        return self._images
-
-    @property
-    def store_state(self) -> dict[str, str]:
-        return self._store_state
 
     def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
         if not store_state:

@@ -18,7 +18,7 @@ class SqliteReading:
     def __init__(self, file: Path, url: str) -> None:
         self._url = url
         if not file.is_file():
-            raise MigrationError(f"There is no file behind {redacted_url(url)}.", "Give --target the new store that was published.")
+            raise MigrationError(f"The file of {redacted_url(url)} does not exist.", "Give --target the new store that was published.")
         self._connection = sqlite3.connect(f"file:{urllib.parse.quote(str(file.absolute()))}?mode=ro", uri=True, isolation_level=None)
         self._connection.execute("PRAGMA trusted_schema = off")  # views and indexes of a file may not call functions with side effects
         self._connection.row_factory = sqlite3.Row

@@ -7,13 +7,12 @@ import sqlite3
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import sqlalchemy
 
-from etl.databases import Batch, SourceChange, redacted_url
+from etl.databases import Batch, ClosedAtExit, SourceChange, redacted_url
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
@@ -28,7 +27,7 @@ CHUNK_BYTES = 1 << 20  # bytes of a document in one read
 _SMALL = 8 * CHUNK_BYTES
 
 
-class SqliteSource:
+class SqliteSource(ClosedAtExit):
     """Implements `Source` in one read transaction: a writer cannot change what it reads."""
 
     def __init__(self, url: str, name: str) -> None:
@@ -314,12 +313,6 @@ class SqliteSource:
 
     def close(self) -> None:
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 def _quoted(name: str) -> str:

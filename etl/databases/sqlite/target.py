@@ -62,10 +62,12 @@ class SqliteTarget:
         self._shown = redacted_url(url)
         self.path = Path(sqlalchemy.make_url(url).database or "").absolute()
         if not self.path.parent.is_dir():
-            raise MigrationError(f"--target: there is no folder {self.path.parent}.", "Create the folder, then run the same command again.")
+            raise MigrationError(
+                f"--target: {self.path.parent} is not an existing folder.", "Create the folder, then run the same command again."
+            )
         self._staging = staging_folder / "staging.sqlite"
-        self._store_state: dict[str, str] = {}
-        self._images: dict[str, str] | None = None
+        self.store_state: dict[str, str] = {}
+        self.images: dict[str, str] | None = None
         self._known: int | None = None  # the data version when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
@@ -161,11 +163,11 @@ class SqliteTarget:
                 changes = [self._fill(table) for table in tables]
             else:
                 changes, images = merge.merge(self._connection, tables, number, tell)
-                self._images = merge.keep(self._connection, record.run_id, number, images)
+                self.images = merge.keep(self._connection, record.run_id, number, images)
             refuse_altered([table.name for table in tables if merge.unlike(self._connection, table)])
             agree(changes)
             before = self._commits()
-        self._store_state = {"file": digest} if (digest := self._digest(before)) else {}
+        self.store_state = {"file": digest} if (digest := self._digest(before)) else {}
         return changes
 
     @contextmanager
@@ -294,14 +296,6 @@ class SqliteTarget:
     def _is_delta(self, record: RunRecord) -> bool:
         """Returns whether the publish was a delta: by its record, or because an earlier run is still published."""
         return not record.fresh or any(run.state == "PUBLISHED" and run.run_id != record.run_id for run in self.runs())
-
-    @property
-    def images(self) -> dict[str, str] | None:
-        return self._images
-
-    @property
-    def store_state(self) -> dict[str, str]:
-        return self._store_state
 
     def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
         return bool(store_state) and store_state == {

@@ -125,18 +125,16 @@ def _paired(
         both = None
     found = []
     if one is not None and len(one):
-        found.append(_listed(table, MISSING, one["#portal"], one[KEY], _numbers(one, spec, table, names)))
+        found.append(_listed(table, MISSING, one["#portal"], one[KEY], _numbers(one, names)))
     if other is not None and len(other):
-        found.append(
-            _listed(table, UNEXPECTED, _portals(spec, table, other), _keys(spec, table, other), _numbers(other, spec, table, names))
-        )
+        found.append(_listed(table, UNEXPECTED, _portals(spec, table, other), _keys(spec, table, other), _numbers(other, names)))
     if both is not None and len(both):
         found.append(_changed(spec, table, columns, both, names))
     return pl.concat([SCHEMA.to_frame(), *found])
 
 
 def _changed(spec: Spec, table: str, columns: tuple[str, ...], both: pl.DataFrame, names: Names) -> pl.DataFrame:
-    accounts = _numbers(both, spec, table, names)
+    accounts = _numbers(both, names)
     alien = both[ALIEN].fill_null("")
     found, explained = [], np.zeros(len(both), np.bool_)
     own = [name for name in (k for k in spec.target[table].key) if OWN_ID in both.columns and name not in columns]
@@ -187,7 +185,7 @@ def _listed(table: str, kind: str, portal: pl.Series, key: pl.Series, account: p
     )
 
 
-def _numbers(frame: pl.DataFrame, spec: Spec, table: str, names: Names) -> pl.Series:
+def _numbers(frame: pl.DataFrame, names: Names) -> pl.Series:
     """Returns the account number under which each row is listed."""
     column = next((c for c in (ACCOUNT, "account_id", "monitor_account_id", "legacy_entity_id") if c in frame.columns), None)
     entities = frame[column].to_list() if column else [None] * len(frame)

@@ -26,7 +26,7 @@ _BLOCKS = (1 << 20, 1 << 24, 1 << 28, (1 << 31) - 1)  # bytes
 
 
 class FolderDatabase(SqliteDatabase):
-    """The copy; it is private and goes with `close`."""
+    """The private copy, which `close` removes."""
 
     def __init__(self, folder: Path, delimiter: str = ",", encoding: str = "utf-8") -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="portal-migrate-")
@@ -55,7 +55,7 @@ class FolderDatabase(SqliteDatabase):
 
 def _copied(folder: Path, file: Path, delimiter: str, encoding: str) -> None:
     if not folder.is_dir():
-        raise ReconcileError(f"There is no folder {folder}.", "Give the folder that was migrated: folder:DIR.")
+        raise ReconcileError(f"{folder} is not an existing folder.", "Give the folder that was migrated: folder:DIR.")
     with closing(sqlite3.connect(file, isolation_level=None)) as copy:
         copy.execute("PRAGMA synchronous = off")
         for path in sorted(folder.iterdir()):

@@ -18,7 +18,7 @@ AT_ONCE = 1_000
 
 
 class PortableDatabase(SqliteDatabase):
-    """The copy; it is private and goes with `close`."""
+    """The private copy, which `close` removes."""
 
     def __init__(self, url: sa.URL, left_out: Mapping[str, frozenset[str]] = MappingProxyType({})) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="portal-migrate-")

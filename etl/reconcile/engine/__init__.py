@@ -1,1 +1,1 @@
-"""What the verifier's rules stand on: typed sources, scopes, expected rows."""
+"""The basis of the verifier's rules: typed sources, scopes, expected rows."""

@@ -42,6 +42,8 @@ class Unfit:
 
 
 class Odd(Enum):
+    """The one mark of a value that cannot be read (X2)."""
+
     UNREADABLE = "unreadable"
 
 

@@ -65,9 +65,7 @@ def expected_rows(world: ExpectedState, rulebook: Rulebook, portal: str, table: 
     wanted = len(key) == 1 and is_referred_to(world, portal, table)
     indexing = Indexing()
     for frame in world.rows(portal, table):
-        scope, reason = owners(world, rulebook, mapping, frame)
-        reason = lowest(np.where(mask(frame, BAD), UNREADABLE_VALUE, LOADED), reason)
-        world.ledger.account_for(portal, table, frame, reason, held_bytes(world, portal, table, frame, reason))
+        scope, reason = recorded(world, rulebook, mapping, frame)
         loaded = reason == LOADED
         if wanted:
             indexing.add(frame[key[0]], loaded, scope)
@@ -115,6 +113,15 @@ def of_rows(
         elif into.per == "account":
             copies = copies or Copies(rows, *world.scopes.expand(scope))
             yield _copied(world, rulebook, mapping, into, copies)
+
+
+def recorded(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, frame: pl.DataFrame) -> tuple[Ints, Ints]:
+    """Returns what `owners` does, rows with an unreadable value (X2) held as such; records every row, and the bytes of held ones, in the ledger."""
+    scope, reason = owners(world, rulebook, mapping, frame)
+    reason = np.where(mask(frame, BAD), UNREADABLE_VALUE, reason)
+    digests = held_bytes(world, mapping.portal, mapping.table, frame, reason)
+    world.ledger.account_for(mapping.portal, mapping.table, frame, reason, digests)
+    return scope, reason
 
 
 def owners(world: ExpectedState, rulebook: Rulebook, mapping: TableMapping, frame: pl.DataFrame) -> tuple[Ints, Ints]:

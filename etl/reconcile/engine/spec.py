@@ -49,6 +49,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """A declared table of an old database or of the new store."""
+
     name: str
     columns: Map[str, Column]
     key: tuple[str, ...]
@@ -68,6 +70,8 @@ class Value:
 
 @dataclass(frozen=True)
 class Into:
+    """The rows of one target table that one source table becomes. `per`: `once`, or `account` for a copy on each account."""
+
     table: str
     per: str
     columns: Map[str, Value]
@@ -75,6 +79,8 @@ class Into:
 
 @dataclass(frozen=True)
 class Mapping:
+    """The mapping file of one source table. `owner`, `needs`: by column, the table it refers to; `retired`: by column, the reason."""
+
     portal: str
     table: str
     owner: Map[str, str]
@@ -100,6 +106,8 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Spec:
+    """The contract as the verifier reads it from the mapping folder: schemas, mappings by (portal, table), code lists by file name."""
+
     sources: Map[str, Map[str, Table]]  # portal -> table name -> table
     target: Map[str, Table]
     mappings: Map[tuple[str, str], Mapping]

@@ -25,6 +25,8 @@ TOGETHER = 50  # objects that a thread reads in a row
 
 @dataclass(frozen=True)
 class ObjectCount:
+    """Numbers of objects, and of bytes compared with their digest."""
+
     counted: int = 0
     verified_bytes: int = 0
     missing: int = 0

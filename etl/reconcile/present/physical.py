@@ -1,4 +1,4 @@
-"""The physical tables of an old portal as raw cells, row by row where they lie; bytes of documents only as digests."""
+"""The physical tables of an old portal as raw cells, row by row in stored order; bytes of documents only as digests."""
 
 import hashlib
 import sqlite3
@@ -41,6 +41,8 @@ def physical(database: Database, schemas: Sequence[str]) -> Physical:
 
 
 class SqlitePhysical:
+    """Implements `Physical` for a SQLite file."""
+
     def __init__(self, database: SqliteDatabase) -> None:
         self._rows = database._rows
         found = self._rows.execute(
@@ -118,6 +120,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdro
 
 
 class PostgresPhysical:
+    """Implements `Physical` for these schemas of a PostgreSQL database."""
+
     def __init__(self, database: PostgresDatabase, schemas: Sequence[str]) -> None:
         self._database = database
         self.relations: dict[str, list[str]] = {}

@@ -41,6 +41,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Block:
+    """One [[from]] of an adapter file: a physical table, its condition and look-ups, and a recipe for each contract column."""
+
     table: str
     where: Map[str, Any]
     lookups: Map[str, Map[str, str]]
@@ -63,7 +65,7 @@ class Presentation:
 def adapter_files(root: Path) -> dict[str, bytes]:
     """Returns by path the bytes of every file of an adapter folder, read once; raises SpecError where the folder or a file cannot be read."""
     if not root.is_dir():
-        raise SpecError(f"--adapter: there is no folder {root}")
+        raise SpecError(f"--adapter: {root} is not an existing folder")
     return files_of(root, lambda name: not name.startswith("."))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from etl.reconcile.engine.ledger import LOADED, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Note, RowRule, Rulebook, of_rows, owners
+from etl.reconcile.engine.ledger import LOADED
+from etl.reconcile.engine.ordinary import Note, RowRule, Rulebook, of_rows, recorded
 from etl.reconcile.engine.scopes import indexed
-from etl.reconcile.engine.source import BAD, KEY, mask
+from etl.reconcile.engine.source import KEY
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 
@@ -26,9 +26,7 @@ def decide_catalogues(world: ExpectedState, rulebook: Rulebook) -> None:
     source = world.sources["P2"]
     for table in TYPED:
         rows = source.whole(table, world.ledger)
-        _, reason = owners(world, rulebook, world.spec.mappings["P2", table], rows)
-        reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
-        world.ledger.account_for("P2", table, rows, reason)
+        _, reason = recorded(world, rulebook, world.spec.mappings["P2", table], rows)
         key = source.table(table).key
         if len(key) == 1:
             world.index["P2", table] = indexed(rows[key[0]], reason == LOADED)

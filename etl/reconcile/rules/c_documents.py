@@ -9,7 +9,7 @@ import polars as pl
 from etl.reconcile.compare.hashing import fingerprint
 from etl.reconcile.engine.frames import LOCATOR
 from etl.reconcile.engine.ledger import BROKEN_REFERENCE, CROSS_PROFILE, LOADED, NO_OWNER, PARENT_HELD, UNREADABLE_VALUE, lowest
-from etl.reconcile.engine.ordinary import NONE, Copies, CopyRule, RowRule, Rulebook, of_rows, owners, row_columns
+from etl.reconcile.engine.ordinary import NONE, Copies, CopyRule, RowRule, Rulebook, of_rows, recorded, row_columns
 from etl.reconcile.engine.scopes import MISSING, UNSET, indexed
 from etl.reconcile.engine.source import ALSO_HELD, BAD, KEY, mask
 from etl.reconcile.engine.spec import Value
@@ -140,9 +140,7 @@ def tc_document_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[Expec
     """Yields the expected rows of Trade Compliance documents, on the account of their program; records every row in the ledger."""
     mapping = world.spec.mappings["TC", "tc_document"]
     rows = world.sources["TC"].whole("tc_document", world.ledger)
-    scope, reason = owners(world, rulebook, mapping, rows)
-    reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.account_for("TC", "tc_document", rows, reason)
+    scope, reason = recorded(world, rulebook, mapping, rows)
     loaded = reason == LOADED
     world.index["TC", "tc_document"] = indexed(rows["tc_document_id"], loaded, np.where(loaded, scope, -1))
     contents = world.known.hashed["TC"]

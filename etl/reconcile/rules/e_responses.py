@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.frames import compact
-from etl.reconcile.engine.ledger import LOADED, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, RowRule, Rulebook, of_rows, owners
+from etl.reconcile.engine.ledger import LOADED
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, RowRule, Rulebook, of_rows, recorded
 from etl.reconcile.engine.scopes import Indexing
-from etl.reconcile.engine.source import BAD, KEY, mask
+from etl.reconcile.engine.source import KEY
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 
@@ -37,9 +37,7 @@ def response_rows(world: ExpectedState, rulebook: Rulebook) -> Iterator[Expected
     waiting: list[pl.DataFrame] = []
     indexing = Indexing()
     for frame in world.rows("P2", "profile_response"):
-        scope, reason = owners(world, rulebook, mapping, frame)
-        reason = np.where(mask(frame, BAD), UNREADABLE_VALUE, reason)
-        world.ledger.account_for("P2", "profile_response", frame, reason)
+        scope, reason = recorded(world, rulebook, mapping, frame)
         loaded = reason == LOADED
         indexing.add(frame["response_id"], loaded, scope)
         rows = frame.with_columns(pl.Series("#scope", scope), pl.lit(False).alias("#superseded")).filter(pl.Series(loaded))

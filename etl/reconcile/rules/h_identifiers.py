@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, OwnerRule, RowRule, Rulebook, of_rows, owners, route
-from etl.reconcile.engine.source import BAD, KEY, mask
+from etl.reconcile.engine.ordinary import Copies, OwnerRule, RowRule, Rulebook, of_rows, recorded, route
+from etl.reconcile.engine.source import KEY
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints, Mask
 
@@ -32,9 +32,7 @@ def decide_identifiers(world: ExpectedState, rulebook: Rulebook) -> None:
     """Fills `world.known.identifiers` and `world.known.carried`, records every row in the ledger, and flags H7."""
     mapping = world.spec.mappings["P2", "entity_identifier"]
     rows = world.sources["P2"].whole("entity_identifier", world.ledger)
-    scope, reason = owners(world, rulebook, mapping, rows)
-    reason = np.where(mask(rows, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.account_for("P2", "entity_identifier", rows, reason)
+    scope, reason = recorded(world, rulebook, mapping, rows)
     loaded = reason == LOADED
     world.known.identifiers = rows.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
     kept = world.known.identifiers

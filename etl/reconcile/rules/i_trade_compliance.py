@@ -8,10 +8,10 @@ import polars as pl
 
 from etl.reconcile.compare.hashing import hashed
 from etl.reconcile.engine.emails import LONGEST, email_keys
-from etl.reconcile.engine.ledger import LOADED, REASON, UNREADABLE_VALUE
-from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, RowRule, Rulebook, of_rows, owners, row_columns
+from etl.reconcile.engine.ledger import LOADED, REASON
+from etl.reconcile.engine.ordinary import Copies, CopyRule, Note, OwnerRule, RowRule, Rulebook, of_rows, recorded, row_columns
 from etl.reconcile.engine.scopes import MISSING, indexed
-from etl.reconcile.engine.source import BAD, mask
+from etl.reconcile.engine.source import BAD
 from etl.reconcile.engine.spec import Value
 from etl.reconcile.engine.world import ExpectedRows, ExpectedState, Ints
 from etl.reconcile.rules import l_decisions
@@ -74,18 +74,14 @@ def decide_trade(world: ExpectedState, rulebook: Rulebook) -> None:
         .filter(pl.col("norm") != "")
     )  # fine print 35
     accounts = source.whole("tc_account", world.ledger)
-    scope, reason = owners(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts)
-    reason = np.where(mask(accounts, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.account_for("TC", "tc_account", accounts, reason)
+    scope, reason = recorded(world, rulebook, world.spec.mappings["TC", "tc_account"], accounts)
     loaded = reason == LOADED
     world.index["TC", "tc_account"] = indexed(accounts["tc_account_id"], loaded, np.where(loaded, scope, -1))
     world.known.tc_accounts = accounts.filter(pl.Series(loaded)).with_columns(pl.Series("#scope", scope[loaded]))
 
     contacts = source.whole("tc_contact", world.ledger)
     mapping = world.spec.mappings["TC", "tc_contact"]
-    scope, reason = owners(world, rulebook, mapping, contacts)
-    reason = np.where(mask(contacts, BAD), UNREADABLE_VALUE, reason)
-    world.ledger.account_for("TC", "tc_contact", contacts, reason)
+    scope, reason = recorded(world, rulebook, mapping, contacts)
     loaded = reason == LOADED
     keys = email_keys(contacts["email"])
     fitting = pl.select(pl.when(keys.str.len_chars() <= LONGEST).then(keys).alias("email_key")).to_series()  # fine print 50

@@ -31,6 +31,8 @@ class Spot:
 
 @dataclass(frozen=True)
 class Planted:
+    """A fault that was planted in a copy of the store."""
+
     spot: Spot
     what: str  # the row, by its place in the table: never a value
     objects: tuple[str, ...] = ()  # the keys of the objects that are no longer what they were
@@ -47,11 +49,11 @@ def spots(spec: Spec) -> list[Spot]:
         found += [Spot(kind, name, "") for kind in _ROWS]
         for column in table.columns.values():
             if column.name != own_id(table) and column.name not in left_out:
-                found += [Spot(kind, name, column.name) for kind in _kinds(spec, name, column)]
+                found += [Spot(kind, name, column.name) for kind in _kinds(column)]
     return found
 
 
-def _kinds(spec: Spec, table: str, column: Column) -> Iterator[str]:
+def _kinds(column: Column) -> Iterator[str]:
     if column.kind == "uuid":
         yield "reference led elsewhere"
         yield "reference to nothing"

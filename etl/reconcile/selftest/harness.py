@@ -35,6 +35,8 @@ class Corruption:
 
 @dataclass(frozen=True)
 class Score:
+    """The result of a self-test: faults by kind, the missed ones, and differences reported for unchanged copies (`false_alarms`)."""
+
     by_kind: dict[str, Corruption]
     missed: tuple[Planted, ...]
     clean_rounds: int
@@ -94,7 +96,7 @@ def selftest(
             columns_planted: set[tuple[str, str]] = set()
             for fault in itertools.islice(_faults(bench, chance), n):
                 kind, tables = fault.spot.kind, set(bench.compared().differences["table"].to_list())
-                bench.mend(fault)
+                bench.restore(fault)
                 planted[kind] += 1
                 found[kind] += bool(tables)
                 named[kind] += fault.spot.table in tables
@@ -134,7 +136,7 @@ class Bench:
         finally:
             store.database.close()
 
-    def mend(self, fault: Planted) -> None:
+    def restore(self, fault: Planted) -> None:
         """Restores the copy to the state of the original."""
         shutil.copyfile(self._original, self.store)
         for key in fault.objects:

@@ -30,7 +30,7 @@ def an_archived_account_is_shown_and_a_good_one_hidden(stage: Stage) -> set[str]
 
 
 @fault("accounts.grouped")
-def an_account_in_the_group_of_a_stranger_and_one_in_none(stage: Stage) -> set[str]:
+def an_account_in_the_group_of_another_company_and_one_in_none(stage: Stage) -> set[str]:
     groups = {(row["group_kind_cd"], row["legacy_key"]): row["group_id"] for row in stage.rows("account_group")}
     stage.copy("account_group_member", 0, group_id=groups["COMPANY_PROFILE", "2"], account_id=account_id_of(stage, 101))
     stage.drop(
@@ -71,7 +71,7 @@ def an_officer_is_restricted_and_nobody_notices(stage: Stage) -> set[str]:
 
 
 @fault("contacts.same_access")
-def access_is_widened_narrowed_and_given_back(stage: Stage) -> set[str]:
+def access_is_widened_narrowed_and_restored(stage: Stage) -> set[str]:
     stage.change("account_contact", stage.position("account_contact", legacy_key="4"), removed_at=None)
     stage.change("account_contact", stage.position("account_contact", legacy_key="1"), login_id=None)
     stage.copy(

@@ -140,7 +140,7 @@ def a_notifications_document_of_another_account(stage: Stage) -> set[str]:
 
 
 @fault("held.whole_rows")
-def held_rows_that_are_no_json_lack_a_column_or_hold_a_credential(stage: Stage) -> set[str]:
+def held_rows_that_are_not_json_lack_a_column_or_hold_a_credential(stage: Stage) -> set[str]:
     whole = stage.rows("migration_holding")[0]["row_json"]
     stage.copy("migration_holding", 0, key="901", row_json="{broken")
     stage.copy("migration_holding", 0, key="902", row_json=whole.replace('"trade_org_id"', '"other"'))

@@ -57,7 +57,7 @@ def a_contact_of_no_company(stage: Stage) -> set[str]:
 
 @fault("own_id.response_comment")
 def a_comment_with_the_id_of_its_copy_elsewhere(stage: Stage) -> set[str]:
-    """It hangs on the other account's answer and still has the id that was made for this account."""
+    """It belongs to the other account's answer and still has the id that was made for this account."""
     here = stage.position("response_comment", legacy_key="1")
     mine = stage.rows("response_comment")[here]
     other = next(row for row in stage.rows("response_comment") if row["legacy_key"] == "1" and row["response_id"] != mine["response_id"])
@@ -77,7 +77,7 @@ def an_answer_is_lost_on_all_accounts(stage: Stage) -> set[str]:
 
 
 @fault("conserved.P2.company_profile")
-def a_held_row_is_loaded_as_well_and_one_is_held_that_never_was(stage: Stage) -> set[str]:
+def a_held_row_is_loaded_as_well_and_one_is_held_that_does_not_exist(stage: Stage) -> set[str]:
     stage.copy("account_group", stage.position("account_group", group_kind_cd="COMPANY_PROFILE"), legacy_key="3", group_id=STRANGER)
     stage.copy("migration_holding", 0, key="77")
     return {"3: loaded and held", "77: held, but never read"}
@@ -151,7 +151,7 @@ def an_answer_reaches_one_account_too_few(stage: Stage) -> set[str]:
 
 
 @fault("routed.P2.company_address")
-def an_address_moves_to_a_stranger(stage: Stage) -> set[str]:
+def an_address_moves_to_another_company(stage: Stage) -> set[str]:
     position = stage.position("account_address", legacy_key="2", account_id=account_id_of(stage, 101))
     stage.change("account_address", position, account_id=account_id_of(stage, 201))
     return {"2: not on the account of entity 101", "2: on the account of entity 201"}

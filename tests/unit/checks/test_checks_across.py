@@ -30,7 +30,7 @@ def test_a_planted_fault_fails_its_check_with_exactly_its_keys(name: str, stage:
     [("security_profile", "profile_response"), ("validation", "validation_finding"), ("profile_response", "response_comment")],
 )
 def test_rows_whose_parents_lost_their_old_keys_are_named(parent: str, name: str, stage: Stage) -> None:
-    """Keys are compared as numbers where all of them are some; one that is none must not end the check."""
+    """Keys are compared as numbers if all of them are numbers; one that is not must not end the check."""
     stage.change(parent, 0, legacy_key="12x")
     answer = stage.answers(f"routed.P2.{name}")[f"routed.P2.{name}"]
     assert any(": on the account of entity 101" in key for key in answer.keys), answer.keys

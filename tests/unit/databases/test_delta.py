@@ -211,7 +211,7 @@ def test_K8_before_images_altered_with_equal_row_counts_are_refused_and_what_a_k
 
 
 def test_a_load_into_empty_tables_leaves_them_their_keys_indexes_comments_and_rights(stores: Stores, postgres: str, tmp_path: Path) -> None:
-    """Made by hand, or left by a rollback: replaced where nothing else hangs on them, else filled as they are; the same store either way."""
+    """Made by hand, or left by a rollback: replaced where nothing else depends on them, else filled; the same store either way."""
     run = staged(changing()[0], tmp_path / "run", tmp_path / "objects")
     run.load(url := stores("postgresql", "fresh"))
     wanted, demanded = content(url), constraints(url)

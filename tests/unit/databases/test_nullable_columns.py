@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from tests.support.command import command
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import Portals, roled
 
-Keys = Callable[[str], list[tuple[object, ...]]]
 Outcomes = dict[tuple[str, str], str]  # by table and column: the reason of the row, or "loaded"
 DATABASES = {"P2": "portal2", "TC": "tc"}
 EXPECTED = {

@@ -41,10 +41,10 @@ def test_K9_plan_names_settings_that_are_overridden_and_those_that_apply(portals
         assert f"role {READER} sets default_transaction_read_only = on, statement_timeout = 1s: overridden" in p2, p2
         assert "statement_timeout = 7s" not in p2, "the role's goes before the database's"
         assert "database portal2 sets DateStyle = German, DMY: overridden" in p2
-        assert "role or database also set app.secret: these stand" in p2
+        assert "role or database also set app.secret: these remain in force" in p2
         assert "database tc sets bytea_output = escape: overridden" in tc
-        assert "role or database also set work_mem: these stand" in tc
-        assert f"role {WRITER} sets lock_timeout = 9s: it stands; a lock" in target
+        assert "role or database also set work_mem: these remain in force" in tc
+        assert f"role {WRITER} sets lock_timeout = 9s: it remains in force; a lock" in target
         assert "default_transaction_isolation = serializable" in target, target
         assert "Hunter2" not in done.out + done.err
         shown = portals.run("plan")
@@ -106,7 +106,7 @@ def test_K9_abandoned_sessions_with_locks_are_named(portals: Portals) -> None:
         assert f"P2: session {pid} of role postgres" in done.err
         assert "holds a lock on message" in done.err
         other.execute("ROLLBACK; BEGIN; LOCK TABLE message IN EXCLUSIVE MODE")
-        assert portals.run("plan").code == 0, "a lock that lets others read is no obstacle"
+        assert portals.run("plan").code == 0, "a lock that lets others read is not an obstacle"
     assert portals.run("run", run="locks").code == 0
     with psycopg.connect(portals.url("portal3", "postgres")) as reader:
         reader.execute("SELECT count(*) FROM portal3.login")

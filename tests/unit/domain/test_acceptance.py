@@ -1,4 +1,4 @@
-"""The goals that the owners signed: what may stand in the file, what is said of everything else, and when a goal is met."""
+"""The goals that the owners signed: what the file may contain, the message for everything else, and when a goal is met."""
 
 from __future__ import annotations
 
@@ -102,9 +102,9 @@ BAD: dict[str | bytes, tuple[str, str]] = {
     ),
     _one('goal = "g"', 'table = "company_profile"', "share_at_most = 0,05"): ("a.toml, line 7: is not TOML", "decimals behind a point"),
     _one("goal = g"): ("a.toml, line 5: is not TOML", "write a text in quotes"),
-    _one('goal = "g"', 'goal = "h"'): ("a.toml, line 6: is not TOML", "the word or heading stands twice"),
+    _one('goal = "g"', 'goal = "h"'): ("a.toml, line 6: is not TOML", "the word or heading occurs twice"),
     _one("goal = “g”"): ("a.toml, line 5: is not TOML", "write straight quotes"),
-    SIGNED + HELD + HELD: ("a.toml, line 8: held g: this name stands twice (a.toml, line 4)", "give each goal its own"),
+    SIGNED + HELD + HELD: ("a.toml, line 8: held g: this name occurs twice (a.toml, line 4)", "give each goal its own"),
     SIGNED + HELD + HELD.replace('"g"', '"h"'): (
         "a.toml, line 8: held h: share_at_most of company_profile is signed twice",
         "keep one of them",

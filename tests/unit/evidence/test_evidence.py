@@ -194,7 +194,7 @@ def test_a_folder_that_is_not_a_bundle_is_refused(bundle: Path) -> None:
         (bundle / name).unlink()
     said(verified(bundle), 1, "is not an evidence bundle")
     shutil.rmtree(bundle)
-    said(verified(bundle), 1, "There is no folder bundle")
+    said(verified(bundle), 1, "bundle is not an existing folder")
 
 
 def test_a_bundle_of_another_version_is_refused(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,7 +115,7 @@ def test_verify_reports_a_missing_approval(published: Workspace) -> None:
 
 def _other_backup(document: dict[str, Any], _: Path) -> dict[str, Any]:
     return {
-        "approval": {**document["approval"], "backup": {**document["approval"]["backup"], "id": "a backup that never was"}},
+        "approval": {**document["approval"], "backup": {**document["approval"]["backup"], "id": "a backup that does not exist"}},
         "signature": document["signature"],
     }
 

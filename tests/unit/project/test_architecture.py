@@ -144,7 +144,7 @@ def who_imports(*names: str, among: str = "") -> set[str]:
     return {shown(p) for p in MODULES if shown(p).startswith(among) and any(m in names or m.startswith(starts) for m in imported(p))}
 
 
-def room(module: str) -> str:
+def package(module: str) -> str:
     """The package of a module as MAY_IMPORT names it."""
     top, _, below = module.partition(".")
     return f"etl.{below.split('.')[0]}" if top == "etl" and below else top
@@ -179,10 +179,10 @@ def test_a_package_imports_only_what_the_table_allows() -> None:
         f"{name} imports {other}"
         for name, others in arrows().items()
         for other in others
-        if room(other) not in {room(name), "etl.errors", *MAY_IMPORT.get(room(name), set())}
+        if package(other) not in {package(name), "etl.errors", *MAY_IMPORT.get(package(name), set())}
     }
     assert wrong == set(), "put the code where the table allows it, or change MAY_IMPORT and say why"
-    assert {room(name) for name in arrows()} - MAY_IMPORT.keys() <= {"etl", "etl.errors"}, "a package without a line in MAY_IMPORT"
+    assert {package(name) for name in arrows()} - MAY_IMPORT.keys() <= {"etl", "etl.errors"}, "a package without a line in MAY_IMPORT"
 
 
 def test_the_import_table_has_no_cycle_and_no_module_imports_itself_indirectly() -> None:

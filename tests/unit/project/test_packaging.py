@@ -34,9 +34,6 @@ DIRECT = {
 }
 both_locks = pytest.mark.parametrize("lock", DIRECT)
 
-# Distributions whose packages have another name.
-NAMED_OTHERWISE = {"great_expectations": "great-expectations", "jinja2": "jinja2"}
-
 
 def plain_copy(folder: Path) -> Path:
     """A copy of this project without ignored files, because builds write into the source tree."""

@@ -154,7 +154,7 @@ def test_large_lists_show_some_of_every_kind(monkeypatch):
 
 
 def test_report_md_of_the_cast(folder):
-    """Golden. After a wanted change: GOLDEN=write pytest tests/unit/report/test_report.py, then read the difference."""
+    """Golden. After a wanted change: GOLDEN=write pytest tests/unit/report/test_report_files.py, then read the difference."""
     reconciled(folder, [])
     text = normal(as_markdown(facts(folder, MAPPINGS), lists(folder, MAPPINGS), MAPPINGS), folder.path.parent)
     golden = GOLDEN / "report.md"

@@ -181,7 +181,7 @@ def test_the_page_works_without_script_and_hides_unusable_controls(chromium, pag
     plain.close()
 
 
-# Every text against the ground that it stands on, as WCAG 2 computes it; half-transparent grounds do not occur.
+# The contrast of every text with its background, as WCAG 2 computes it; half-transparent backgrounds do not occur.
 CONTRAST = """(() => {
   const light = (c) => { const [r, g, b] = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
@@ -282,7 +282,7 @@ def test_every_printed_page_has_its_headings_and_its_number_and_a_list_is_cut(br
     for number, text in enumerate(pages, 1):
         assert "Portal migration report" in text.splitlines()[0], number
         assert f"Page {number} of {len(pages)}" in text, number
-    # Wherever a row of a list that goes on over several pages stands, its column heads stand above it.
+    # On every page that has rows of a list, the list's column heads are above them.
     held = [text for text in pages if len(re.findall(r"^(?:P2|TC)\s", text, re.MULTILINE)) > 5]
     assert len(held) > 1
     assert all("Because of" in text and "Reason" in text for text in held)

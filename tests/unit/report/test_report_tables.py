@@ -142,7 +142,7 @@ def test_each_tables_keys_in_the_old_portal_are_those_loaded_or_held(folder):
             old.text_factory = new.text_factory = lambda content: content.decode("utf-8", "replace")
             before = [row[0] for row in old.execute(old_keys(mapping))]
             after = [row[0] for row in new.execute(accounted)]
-        # A key that stands twice, or cannot be read, has a name of its own in the holding.
+        # A key that occurs twice, or cannot be read, has a name of its own in the holding.
         assert [key for key in before if key not in after and "\ufffd" not in str(key) and key is not None] == []
         assert [key for key in after if key not in before and "#" not in key and "\ufffd" not in key and "\\" not in key] == []
         compared += len(after)

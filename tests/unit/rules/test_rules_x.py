@@ -217,7 +217,7 @@ UNREADABLE: dict[str, tuple[str, dict[str, object], bool]] = {
     "a mandatory text that is too long": ("company_profile", {"company_name": "x" * 201}, True),
     "a mandatory indicator that is too long": ("company_profile", {"deleted_ind": "NO"}, True),
     "a reference no route takes": ("company_profile", {"trade_org_id": "x"}, True),
-    "bytes that are none": ("vetting_record", {"sealed_content": 5}, True),
+    "a number in a column of bytes": ("vetting_record", {"sealed_content": 5}, True),
     "an optional number": ("document", {"size_bytes": "three"}, False),
     "an optional date": ("company_profile", {"business_start_dt": 20200101}, False),
     "an optional moment": ("finding_response", {"submitted_at": "2020-01-01 25:00:00"}, False),

@@ -49,7 +49,7 @@ def _text(value: object) -> str:
 
 
 def loaded_keys(store: Store) -> dict[str, set[str]]:
-    """By source table: the keys whose rows stand in the new store, as its tables alone tell."""
+    """Returns by source table the keys whose rows are in the new store, from its tables only."""
 
     def part(name: object) -> str:
         return str(name).removeprefix("TC ").partition("@")[0]
