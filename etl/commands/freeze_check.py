@@ -34,8 +34,11 @@ def _looked(options: Options, seconds: float) -> dict[str, Any]:
     portals = []
     with sources_of(options) as sources:
         for portal, source in sources.items():
-            changed = source.changed_since(before[portal], counts[portal]).changed
-            unsure = known[portal].not_ruled_out
+            since = source.changed_since(before[portal], counts[portal])
+            changed, unsure = since.changed, list(known[portal].not_ruled_out)
+            if changed is None and not since.evidence:  # views, and databases of the portable reader: only a second full read could tell
+                changed = []
+                unsure.append("whether rows were altered: nothing here keeps evidence of writes, only the numbers of rows were compared")
             portals.append(
                 {
                     "portal": portal,

@@ -44,12 +44,13 @@ class SourceChange:
     """The comparison of a source with a mark: names of the changed tables, and how the answer was found.
 
     `changed`: None where only a second full read can tell. `how`: one phrase. `unknown`: tables without evidence of writes (views, foreign tables):
-    read them again.
+    read them again. `evidence`: with `changed` None, whether something shows a write; False where the database keeps no evidence of writes.
     """
 
     changed: list[str] | None
     how: str
     unknown: tuple[str, ...] = ()
+    evidence: bool = True
 
 
 class Source(Protocol):

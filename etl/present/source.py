@@ -171,9 +171,11 @@ class PresentedSource(BlockReader, ClosedAtExit):
         asked = {physical_whole(self.bound.read[name], self.catalog): rows for name, rows in tables.items()}
         since = self.inner.changed_since(known["mark"], asked)
         if since.unknown and not since.changed:
-            return SourceChange(None, since.how)
+            return SourceChange(None, since.how, evidence=False)
         if since.changed or not views:
-            return SourceChange(None if since.changed is None else [str(name) for name in since.changed], since.how)
+            return SourceChange(
+                None if since.changed is None else [str(name) for name in since.changed], since.how, evidence=since.evidence
+            )
         moved = [name for name in views if self.inner.count(physical_whole(self.bound.read[name], self.catalog)) != known["rows"][name]]
         unchanged = since.changed is not None and since.how.startswith(("no transaction", "the file is the same"))
         return (
@@ -181,7 +183,7 @@ class PresentedSource(BlockReader, ClosedAtExit):
             if moved
             else since
             if unchanged
-            else SourceChange(None, "the views were read again and compared")
+            else SourceChange(None, "the views were read again and compared", evidence=since.changed is None and since.evidence)
         )
 
     def highest_key(self, mapping: TableMapping) -> str:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from etl.databases import Batch, ClosedAtExit, SourceChange, redacted_url
 from etl.databases.generic.dialects import LEVELS, LOCKED, WAITS, by_bytes
+from etl.databases.generic.mysql_catalogue import odd_columns, odd_key
 from etl.databases.source_conditions import SourceConditions
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
@@ -79,7 +80,8 @@ class PortableSource(ClosedAtExit):
     def _shape(self, inspector: sa.Inspector, table: str) -> dict[str, str]:
         """Returns the declared type by column; empty for a view in MariaDB and MySQL where the role lacks SHOW VIEW."""
         try:
-            return {c["name"]: _word(c["type"]) for c in inspector.get_columns(table)}
+            described = odd_columns(self._connection, table)
+            return {c["name"]: _word(c["type"]) for c in (inspector.get_columns(table) if described is None else described)}
         except sa.exc.DBAPIError:
             if table not in self._views:
                 raise
@@ -92,11 +94,13 @@ class PortableSource(ClosedAtExit):
     def primary_keys(self) -> dict[str, tuple[str, ...]]:
         """Returns the declared primary key's columns by table; a table without one is left out."""
         with self._safe("reading the catalogue"):
-            inspector = sa.inspect(self._connection)
-            found = {
-                name: tuple(inspector.get_pk_constraint(name)["constrained_columns"]) for name in self._tables if name not in self._views
-            }
+            found = {name: self._key(name) for name in self._tables if name not in self._views}
         return {name: key for name, key in found.items() if key}
+
+    def _key(self, table: str) -> tuple[str, ...]:
+        if odd_columns(self._connection, table) is not None:
+            return tuple(odd_key(self._connection, table))
+        return tuple(sa.inspect(self._connection).get_pk_constraint(table)["constrained_columns"])
 
     def relation_kinds(self) -> dict[str, str]:
         return self._views
@@ -136,7 +140,8 @@ class PortableSource(ClosedAtExit):
         """Returns the table's columns of type CHAR(n): their padding is not part of the values."""
         if table not in self._padded:
             try:
-                columns = sa.inspect(self._connection).get_columns(table)
+                odd = odd_columns(self._connection, table)
+                columns: list[Any] = list(sa.inspect(self._connection).get_columns(table)) if odd is None else list(odd)
             except sa.exc.DBAPIError:
                 if table not in self._views:
                     raise
@@ -150,7 +155,7 @@ class PortableSource(ClosedAtExit):
             return False
         with self._safe("reading the catalogue"):
             of_view = mapping.table in self._views
-            own = set() if of_view else set(sa.inspect(self._connection).get_pk_constraint(mapping.table)["constrained_columns"])
+            own = set() if of_view else set(self._key(mapping.table))
         if own and own <= set(mapping.key):
             return False
         keys: list[sa.ColumnClause[Any]] = [sa.column(name) for name in mapping.key]
@@ -204,7 +209,7 @@ class PortableSource(ClosedAtExit):
 
     def changed_since(self, freeze_mark: str, read: dict[str, int]) -> SourceChange:
         changed = [table for table, rows in read.items() if self.count(table) != rows]
-        return SourceChange(changed or None, "rows counted" if changed else "every row was read again and compared")
+        return SourceChange(changed or None, "rows counted" if changed else "every row was read again and compared", evidence=bool(changed))
 
     def highest_key(self, mapping: TableMapping) -> str:
         for fetched in self._rows(mapping, list(mapping.key), 1, last=True):

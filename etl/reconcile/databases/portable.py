@@ -69,7 +69,7 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
                 ]
                 columns = [c["name"] for c in described]
                 filled = [isinstance(c["type"], sa.CHAR | sa.NCHAR) for c in described]  # with blanks, which are not part of the value
-                key = [] if table in views else inspector.get_pk_constraint(table)["constrained_columns"]
+                key = [] if table in views else _key(connection, inspector, table)
                 declared = ", ".join([*map(_quoted, columns), *([f"PRIMARY KEY ({', '.join(map(_quoted, key))})"] if key else [])])
                 copy.execute(f"CREATE TABLE {_quoted(table)} ({declared})")
                 if left_out and table not in left_out:
@@ -88,13 +88,32 @@ def _copied(url: sa.URL, file: Path, left_out: Mapping[str, frozenset[str]]) -> 
 
 def _described(connection: sa.Connection, inspector: sa.Inspector, table: str, view: bool) -> list[Any]:
     """Returns (name, type) of each column; only the names for a view whose types need SHOW VIEW (MariaDB, MySQL)."""
+    listed = _listed(connection, table)
     try:
-        return list(inspector.get_columns(table))
+        if listed is None:
+            return list(inspector.get_columns(table))
+        return [{"name": name, "type": sa.CHAR() if kind == "char" else sa.types.NullType()} for name, kind in listed]
     except sa.exc.DBAPIError:
         if not view:
             raise
     empty = connection.execute(sa.select(sa.text("*")).select_from(sa.table(table)).where(sa.false()))
     return [{"name": name, "type": sa.types.NullType()} for name in empty.keys()]  # noqa: SIM118  # a result has rows, and keys() of its own
+
+
+def _listed(connection: sa.Connection, table: str) -> list[tuple[str, str]] | None:
+    """Returns (name, type) of the columns as MariaDB or MySQL list them, where a name would break up the CREATE TABLE that SQLAlchemy parses."""
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        return None
+    asked = "SELECT column_name, LOWER(data_type) FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = :t"
+    found = [(name, kind) for name, kind in connection.execute(sa.text(f"{asked} ORDER BY ordinal_position"), {"t": table})]
+    return found if any(sign in name for name in (table, *(name for name, _ in found)) for sign in "`\r\n") else None
+
+
+def _key(connection: sa.Connection, inspector: sa.Inspector, table: str) -> list[str]:
+    if _listed(connection, table) is None:
+        return list(inspector.get_pk_constraint(table)["constrained_columns"])
+    asked = "SELECT column_name FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = :t AND index_name = 'PRIMARY'"
+    return [name for (name,) in connection.execute(sa.text(f"{asked} ORDER BY seq_in_index"), {"t": table})]
 
 
 def _stored(rows: Any, filled: list[bool]) -> Iterator[list[Any]]:
