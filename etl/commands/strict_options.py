@@ -30,7 +30,19 @@ class StrictCommand(click.Command):
             by_default = ctx.get_parameter_source(parameter.name or "") is click.core.ParameterSource.DEFAULT
             if not by_default and any(isinstance(one, str) and not one.strip() for one in _each(parameter, value)):
                 raise click.UsageError(f"{named(parameter)} is given, but empty. Give it a value, or leave it out.", ctx)
+            if any(isinstance(one, str) and not _is_text(one) for one in _each(parameter, value)):
+                message = f"{named(parameter)} has a NUL character or bytes that are not UTF-8. Give it another value; rename a folder or a file of such a name."
+                raise click.UsageError(message, ctx)
         return rest
+
+
+def _is_text(value: str) -> bool:
+    """Returns whether manifest, log and database can hold the value: UTF-8, no NUL, which a URL can hide as %00."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value and not ("://" in value and "%00" in value)
 
 
 class RowCommand(StrictCommand):

@@ -33,15 +33,15 @@ REFUSED = (
     (1, "does not exist", ("--tc", "sqlite:///none.sqlite")),
     (1, "is not a readable SQLite database", ("--source", "sqlite:///text")),
     (1, "no server is listening", ("--source", "postgresql://127.0.0.1:1/x")),
-    (1, "there is no folder none", ("--source", "folder:none")),
-    (1, "there is no folder none", ("--files", "none")),
+    (1, "none is not an existing folder", ("--source", "folder:none")),
+    (1, "none is not an existing folder", ("--files", "none")),
     (1, "appear to be swapped", ("--source", "sqlite:///legacy/tc.sqlite", "--tc", "sqlite:///legacy/portal2.sqlite")),
     (1, "is not a folder", ("--objects", "text")),
     (1, "is not a folder", ("--objects", "text/objects")),
     (2, "none cannot be read", ("--decisions", "none")),
     (1, "x is not a kind of decision", ("--decisions", "decisions.toml")),
     (2, "none cannot be read", ("--acceptance", "none")),
-    (1, "there is no folder none", ("--adapter", "none")),
+    (1, "none is not an existing folder", ("--adapter", "none")),
     (7, "is not a run's folder", ("--run", "filled")),
     (1, "cannot be created", ("--run", "text/run")),
 )
@@ -149,3 +149,27 @@ def test_explore_with_a_run_that_published_nothing_and_a_store_is_refused(checke
         other.executescript("CREATE TABLE migration_run (run_id TEXT, state_cd TEXT, manifest_sha256 TEXT);")
     done = checked.command("explore", "--target", "sqlite:///other.sqlite")
     assert (done.code, "Internal error" in done.err) == (7, False), done.err
+
+
+def test_a_target_that_cannot_be_one_is_refused_by_plan_and_run_alike(tmp_path: Path) -> None:
+    """Previously found at the load, one with an internal error and "unknown whether the store is published"."""
+    workspace = one_company_workspace(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with workspace.database("view.sqlite") as store:
+        store.execute("CREATE VIEW account_picker AS SELECT 1")
+    with workspace.database("login.sqlite") as store:
+        store.execute("CREATE VIEW login AS SELECT 1")
+    for target, code, words in (
+        ("sqlite:///folder", 1, "is not a file"),
+        ("sqlite://", 1, "is not a file"),
+        ("sqlite:///view.sqlite", 7, "account_picker: is a view of another origin"),
+        ("sqlite:///login.sqlite", 7, "login: is a view of another origin"),
+        ("sqlite:///a%00b.sqlite", 2, "has a NUL character"),
+    ):
+        for name in ("plan", "run"):
+            done = workspace.command(name, "--target", target)
+            assert (done.code, words in done.err) == (code, True), (name, target, done.err)
+    for option in ("--run", "--objects", "--files"):
+        done = workspace.command("run", option, "a\udcffb")  # bytes of a path that are not UTF-8, as Python gives them
+        assert (done.code, "that are not UTF-8" in done.err) == (2, True), done.err
+    assert not (tmp_path / "run").exists()

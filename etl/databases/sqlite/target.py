@@ -361,6 +361,10 @@ def _described(shape: tuple[str, bool, int]) -> str:
 def looked_at(url: str, schema: Schema) -> list[str]:
     """Returns `differences_from` of the file behind the URL, without a lock and without creating it. Raises MigrationError for a file of another kind."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
+    if os.path.lexists(path) and not path.is_file():
+        raise MigrationError(
+            f"--target: {redacted_url(url)} is not a file.", "Give a new or an empty file: sqlite:////folder/portal3.sqlite."
+        )
     if not path.is_file():
         return []
     connection = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=30)
@@ -382,8 +386,10 @@ def _shape_of(connection: sqlite3.Connection, name: str) -> Shape:
 
 def _differences(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not existing & schema.tables.keys():
-        return []
+    others = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
+    if not existing & schema.tables.keys():  # an empty store, unless a view has a name that its tables and its view will have
+        taken = sorted(others & (schema.tables.keys() | {"account_picker"}))
+        return [f"{name}: is a view of another origin" for name in taken]
     found = [f"{name}: no such table" for name in schema.tables if name not in existing]
     for table in schema.tables.values():
         shape = _shape_of(connection, table.name) if table.name in existing else {}
