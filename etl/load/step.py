@@ -39,22 +39,29 @@ def load(
     grace: Grace = NO_GRACE,
     decisions_sha256: str | None = None,
     agree: Agree = agreed,
+    early: Callable[[], None] = lambda: None,
 ) -> Step:
     """Stages and publishes the rows in one transaction, and returns the finished step (K8).
 
     `ready` is called directly before publishing and raises if a source changed (K1); `agree` gets the changes before the commit and may raise.
+    `early` is called before all rows are staged, which takes minutes, and for a run that is published already; it raises what `ready` would.
     """
     refuse_unfit(target, mappings)
     run_id = run_id_of(folder)
     published = [run for run in target.runs() if run.state == "PUBLISHED"]
     if published and published[-1].run_id == run_id:
+        early()
         refuse_foreign_rows(target, mappings)
-        kept = folder.steps["load"].facts.get("record") if "load" in folder.steps else None
+        before = folder.steps["load"].facts if "load" in folder.steps else {}
+        kept, marks = before.get("record"), {"marks": before["marks"]} if "marks" in before else {}  # by which its rows are known again
         if _logged_images(folder, published[-1]) is not None and published[-1].row() not in (kept or ()):
             kept = None  # of an earlier publish of the same run: the last one was killed after its commit
-        return Step("", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]})
+        return Step(
+            "", [], {"run_id": run_id, "already": True, "changes": [], "record": kept or [run.row() for run in target.runs()]} | marks
+        )
     known = known_difference(folder, mappings.target, published[-1]) if published and isinstance(target, TakesDifferences) else None
     if known is None:  # else it holds only rows of an earlier run, or this is checked below
+        early()
         refuse_foreign_rows(target, mappings)
         stage_all(folder, mappings, target, run_id, tell)
     ready()

@@ -35,7 +35,7 @@ from etl.runfolder.acceptance_file import judged
 from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
 from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
-from etl.system.memory import give_memory_back
+from etl.system.memory import give_memory_back, limit_free_memory
 from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool, refuse_password, secured
 from mappings.limits import read_limits
@@ -61,6 +61,7 @@ def run_steps(
     `leave`: what a published rehearsal leaves besides its report; it returns one sentence for each file. Raises the error of the first step that
     fails; differences and failed checks are raised after the report is written.
     """
+    limit_free_memory()
     if options.rehearse:
         options = rehearsal(options)
     run = needed_run(options.run)

@@ -197,7 +197,6 @@ def _load(context: RunContext) -> Step:
     objects_uri = needed(options.objects, "--objects", "the root of the new object store")
     objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
     objects.clean()
-    _refuse_missing_objects(context, objects)
     # The whole load is the unit: it checks first whether the run is published, so nothing is sent twice.
     for attempt in retry_policy():
         with attempt:
@@ -214,7 +213,18 @@ def _load(context: RunContext) -> Step:
             try:
                 refuse_left_out(options, target_url)
                 grace, decisions = _grace(context), context.decisions.sha256
-                step = load(folder, context.mappings, target, options.freeze, ready, context.reporter.progress, grace, decisions, agree)
+                step = load(
+                    folder,
+                    context.mappings,
+                    target,
+                    options.freeze,
+                    ready,
+                    context.reporter.progress,
+                    grace,
+                    decisions,
+                    agree,
+                    lambda: _refuse_missing_objects(context, objects),
+                )
                 orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
                 target.close()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from etl.errors import WrongUsage
 from etl.system.cluster import cluster
 from etl.system.locks import shared
+from etl.system.memory import limit_free_memory
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -139,6 +140,7 @@ def worker_processes(number: int, lock_file: Path) -> Iterator[Executor]:
 
 def _end_with_the_run(lock_file: Path) -> None:
     """Ends this worker when its run is killed: it must not write into the folder of the resumed run. The main process handles signals."""
+    limit_free_memory()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     shared(

@@ -176,6 +176,7 @@ class _Work:
     def _close(self, key: Key, results: list[StageFileResult]) -> None:
         """Combines the results of a table's stage files into the account index that later tables use."""
         wheres = [result.where for result in results if result.where is not None]
+        results = [replace(result, where=None) for result in results]  # `wheres` alone has them now
         if wheres or not results:
             where = join_indexes(wheres) if wheres else EMPTY_INDEX
             file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
@@ -183,7 +184,7 @@ class _Work:
             self._files.append(file)
         for result in results:
             self._files += result.files
-            self._done.append(replace(result, where=None, files=[]))
+            self._done.append(replace(result, files=[]))
 
     def place_links(self) -> None:
         """Places all status verification links at once, because the same pair may be accepted twice (chapter G)."""

@@ -8,8 +8,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from etl.databases.registry import open_target
+from etl.load.step import load
+from etl.runfolder.folder import open_locked
 from tests.support.evolution import Staged, _session, content, staged
-from tests.support.legacy import Legacy
+from tests.support.legacy import FREEZE, MAPPINGS, Legacy, _silent
 from tests.unit.databases.test_delta import Stores, stores
 
 __all__ = ["stores"]
@@ -74,6 +77,35 @@ def test_K2_K8_a_small_change_keeps_the_statistics_and_a_table_without_them_gets
         assert made["profile_response"] is not None
         runs[1].rollback(url)
         assert _statistics(url) == made
+
+
+def test_documents_are_looked_for_before_all_rows_are_sent_and_always_before_publishing(stores: Stores, tmp_path: Path) -> None:
+    """Before the few rows of a delta once is enough: nothing takes time in between.
+
+    A run that is published already is told too, and its rows are known to the next run as before.
+    """
+    runs, url = _two(tmp_path), stores("postgresql", "looked")
+    assert _looked(runs[0], url) == ["early", "ready"]
+    assert _looked(runs[0], url) == ["early"]
+    assert _looked(runs[1], url) == ["ready"]
+    runs[0].load(other := stores("postgresql", "elsewhere"))
+    (tmp_path / "far").mkdir()
+    runs[0].folder.rename(tmp_path / "far" / "away")
+    assert _looked(runs[1], other) == ["early", "ready"]
+
+
+def _looked(run: Staged, url: str) -> list[str]:
+    """Loads the run; returns when its documents would be looked for."""
+    called = list[str]()
+    with open_locked(run.folder) as folder:
+        target = open_target(url, folder.path / "load")
+        try:
+            ready, early = lambda: called.append("ready"), lambda: called.append("early")
+            folder.steps["load"] = load(folder, MAPPINGS, target, FREEZE, ready, _silent, early=early)
+        finally:
+            target.close()
+        folder.save()
+    return called
 
 
 def _statistics(url: str) -> dict[str, str | None]:
