@@ -54,10 +54,15 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
 
 def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
     """Writes junit.xml and summary.md of a run that ended in that step, and shows them in the CI job: its summary and one line beside it."""
-    files = early_files(folder, step, error)
+    files = early_files(folder.steps, step, error)
     for name, content in files.items():
         folder.write_bytes(layout.report_file(name), content)
     _tell_job(files["summary.md"].decode(), [early_line(step, error)])
+
+
+def tell_early(step: str, error: MigrationError) -> None:
+    """Shows in the CI job what refused a run before its folder existed: its summary and one line beside it."""
+    _tell_job(early_files({}, step, error)["summary.md"].decode(), [early_line(step, error)])
 
 
 def _tell_job(short: str, notes: list[str]) -> None:
