@@ -18,7 +18,7 @@ from etl.present.catalog import Catalog, Relation
 from etl.present.cells import Cells, cells_of
 from etl.present.forms import made
 from etl.present.model import Adapter
-from etl.present.physical import COUNT, STORED, grouped, physical
+from etl.present.physical import COUNT, STORED, distinct, grouped, physical
 from etl.present.typed_batches import PHYSICAL, filtered, together
 from mappings.model import Mappings
 
@@ -63,6 +63,11 @@ class BlockReader:
         for batch in self.inner.read(mapping, rows) if mapping is not None else self.columns_of(relation, columns, rows):
             counts = batch.typed.columns.get(COUNT)
             yield batch, counts if counts is not None else pl.Series([1], dtype=pl.Int64).new_from_index(0, len(batch.typed.mark))
+
+    def distinct(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[Batch]:
+        """Yields the distinct combinations of these columns' texts; single rows where the database cannot group them."""
+        mapping = distinct(relation, list(columns), self.catalog)
+        return self.inner.read(mapping, rows) if mapping is not None else self.columns_of(relation, columns, rows)
 
     def columns_of(self, relation: Relation, columns: tuple[str, ...], rows: int) -> Iterator[Batch]:
         """Yields these columns of all rows of a physical table, as text."""

@@ -29,16 +29,28 @@ def physical(
 
 def grouped(relation: Relation, columns: list[str], catalog: Catalog) -> TableMapping | None:
     """Returns the mapping for the distinct combinations of these columns' texts with their frequency as COUNT; None where the database has no SQL for it."""
-    if catalog.portable or COUNT in relation.columns:
+    if COUNT in relation.columns:
         return None
-    declared = tuple(Column(name, "TEXT", False, None) for name in columns)
-    listed = [
-        f"{server_text(relation.columns[name], quoted(name))} AS {quoted(name)}" if catalog.server else quoted(name) for name in columns
-    ]
     numbers = ", ".join(str(number) for number in range(1, len(columns) + 1))
-    sql = f"(SELECT {', '.join(listed)}, count(*) AS {quoted(COUNT)} FROM {quoted(physical_whole(relation, catalog))} GROUP BY {numbers}) AS presented"
-    shape = Table(relation.name, (*declared, Column(COUNT, "BIGINT", False, None)), STORED, ())
-    return TableMapping("P2", Sql(relation.name, sql), "", shape, (), (), None, (), (), {}, {})
+    return _combined(relation, columns, catalog, "", f", count(*) AS {quoted(COUNT)}", f" GROUP BY {numbers}")
+
+
+def distinct(relation: Relation, columns: list[str], catalog: Catalog) -> TableMapping | None:
+    """Returns the mapping for the distinct combinations of these columns' texts; None where the database has no SQL for it."""
+    return _combined(relation, columns, catalog, "DISTINCT ", "", "")
+
+
+def _combined(relation: Relation, columns: list[str], catalog: Catalog, before: str, counted: str, behind: str) -> TableMapping | None:
+    if catalog.portable:
+        return None
+    declared = [Column(name, "TEXT", False, None) for name in columns]
+    if counted:
+        declared.append(Column(COUNT, "BIGINT", False, None))
+    listed = ", ".join(
+        f"{server_text(relation.columns[name], quoted(name))} AS {quoted(name)}" if catalog.server else quoted(name) for name in columns
+    )
+    sql = f"(SELECT {before}{listed}{counted} FROM {quoted(physical_whole(relation, catalog))}{behind}) AS presented"
+    return TableMapping("P2", Sql(relation.name, sql), "", Table(relation.name, tuple(declared), STORED, ()), (), (), None, (), (), {}, {})
 
 
 def physical_whole(relation: Relation, catalog: Catalog) -> str:
