@@ -334,7 +334,7 @@ def scaffold(to: str, scan: str | None, **given: Any) -> None:
 
 
 @commands.command()
-@takes(*STORES, "run", "freeze_from", "freeze_to", "workers", "mappings", "adapter", "approver")
+@takes(*STORES, "run", "freeze_from", "freeze_to", "decisions", "acceptance", "workers", "mappings", "adapter", "approver")
 def doctor(**given: Any) -> None:
     """Check whether the cut-over may begin: plan, rights, servers, clocks, connections, disks. Exit code 7 if not; read-only."""
     from etl.commands.command_result import answer

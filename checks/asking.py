@@ -26,6 +26,7 @@ from checks.staged import Staged
 from checks.suites import HOME, read_suites
 from etl.runfolder.folder import RunFolder, open_readonly
 from etl.system.memory import give_memory_back
+from etl.system.worker_pool import wrong_answer
 from mappings.limits import Limits
 from mappings.model import Mappings
 from mappings.read import read_mappings
@@ -98,7 +99,10 @@ def _elsewhere(
     found: dict[str, Found] = {}
     done, rows = 0, sum(part.rows for _, part in parts)
     for future, (_, part) in zip(waiting, parts, strict=True):
-        found.update(future.result())
+        answered = future.result()
+        if not isinstance(answered, dict) or answered.keys() != {check.id for check in part.checks}:
+            raise wrong_answer(f"checks of {part.checks[0].table}")  # one more would take the place of another part's answer
+        found.update(answered)
         done += part.rows
         tell("check", done, rows)
     return found

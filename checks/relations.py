@@ -43,9 +43,10 @@ def refers(check: Check, staged: Staged) -> Found:
     """Rows whose reference is set and names a missing row."""
     column, to = check.columns[0], parent_of(check, staged)
     key = staged.shapes[to].key[0]
-    rows = staged.frame(check.table, column).drop_nulls(column)
-    lost = rows.join(among(staged.frame(to, key), key, rows[column]), left_on=column, right_on=key, how="anti")
-    return failing(check, staged, lost["_row"], rows.height)
+    rows = staged.frame(check.table, column)
+    known = among(staged.frame(to, key), key, rows[column])
+    lost = [some.drop_nulls(column).join(known, left_on=column, right_on=key, how="anti")["_row"] for some in slices(rows)]
+    return failing(check, staged, pl.concat(lost), rows.height - rows[column].null_count())
 
 
 def reached(check: Check, staged: Staged) -> Found:
@@ -69,9 +70,14 @@ def found_in(check: Check, staged: Staged) -> Found:
 def same_account(check: Check, staged: Staged) -> Found:
     """Rows that refer to a row of another account, by their account or their parent's (`refers` lists missing rows)."""
     column, to = check.columns[0], parent_of(check, staged)
-    rows = staged.frame(check.table, column).with_columns(entities(staged, check.table).alias("_own")).drop_nulls(column)
-    pairs = rows.join(entity_of(staged, to, rows[column]), left_on=column, right_on="_id", maintain_order="left")
-    return failing(check, staged, pairs.filter(pl.col("_own").ne_missing(pl.col("_entity")))["_row"], pairs.height)
+    rows = staged.frame(check.table, column).with_columns(entities(staged, check.table).alias("_own"))
+    parents = entity_of(staged, to, rows[column])
+    wrong, asked = [], 0
+    for some in slices(rows):
+        pairs = some.drop_nulls(column).join(parents, left_on=column, right_on="_id", maintain_order="left")
+        wrong.append(pairs.filter(pl.col("_own").ne_missing(pl.col("_entity")))["_row"])
+        asked += pairs.height
+    return failing(check, staged, pl.concat(wrong), asked)
 
 
 def parent_is(check: Check, staged: Staged) -> Found:

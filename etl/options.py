@@ -34,6 +34,7 @@ class Options:
     mappings: Path = HOME
     adapter: Path | None = None
     adapter_sha256: str | None = None  # of the adapter that the run fixed; another one is refused wherever its files are read
+    config: Path | None = None  # the configuration file that gave some of these
     without: frozenset[str] = frozenset()  # of tc, files, decisions, freeze: left out on purpose though the store has it
 
     def __post_init__(self) -> None:

@@ -92,8 +92,8 @@ def write_synthetic(
     shape = shape_of(profiles, seed)
     texts = words.texts(seed, "text", median_text)
     rows: Counter[str] = Counter()
-    files.mkdir(parents=True, exist_ok=True)
-    with writer(source_url, "portal2") as portal2, writer(tc_url, "tc") as tc:
+    with writer(source_url, "portal2") as portal2, writer(tc_url, "tc") as tc:  # refuses a database with rows before anything is made
+        files.mkdir(parents=True, exist_ok=True)
         _append(portal2, catalogue.catalogues(shape), rows)
         _append(portal2, {"portal_user": people.consultants(shape)}, rows)
         for first in range(0, profiles, BLOCK):

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from etl.databases import backend, database_identity, sqlite_url
+from etl.databases import backend, connection_targets, database_identity, sqlite_url
 from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options, needed
 from etl.pipeline.runner import run_steps
@@ -59,6 +59,10 @@ def write_sample(options: Options, profiles: int, seed: int, foreign: bool = Fal
     source = needed(options.source, "--source", "the URL of an empty database for Portal 2.0")
     tc = needed(options.tc, "--tc", "the URL of an empty database for Trade Compliance")
     files = Path(needed(options.files, "--files", "a folder for the old file share"))
+    if connection_targets(source) == connection_targets(tc):
+        raise WrongUsage("--source and --tc are the same database.", "Give two databases: each portal has its own.")
+    if files.exists() and not files.is_dir():
+        raise MigrationError(f"--files: {files} is not a folder.", "Give a folder, or a new name.")
     for option, url in (("--source", source), ("--tc", tc)):
         _reached(option, url)
     try:

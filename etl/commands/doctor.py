@@ -15,7 +15,7 @@ from etl.databases.postgresql.transport import is_here
 from etl.errors import MigrationError, Refused
 from etl.objects.address import bucket_of, folder_of
 from etl.options import Options
-from etl.pipeline.preflight import Plan
+from etl.pipeline.preflight import Plan, changeable
 from etl.pipeline.runner import planned
 from etl.runfolder import layout
 from etl.runfolder.folder import open_readonly
@@ -42,6 +42,10 @@ def doctor(options: Options) -> dict[str, Any]:
         findings.append(Finding("ok", "plan", f"{sum(plan.rows.values()):,} rows, every column accounted for"))
     except MigrationError as error:
         findings.append(Finding("no", "plan", error.message, error.next_step))
+    findings += [
+        Finding("warning", "settings", sentence, "Let only the operator write there; compare the bytes with what was reviewed.")
+        for sentence in changeable(options)
+    ]
     for look in (_given, _rights, _servers, _disks, _run):
         findings += look(options, plan)
     order = ("no", "warning", "ok")

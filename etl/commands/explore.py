@@ -56,6 +56,9 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
     _judge(serving)
     mappings = read_mappings(options.mappings)
     folder = open_readonly(options.run) if options.run is not None else None
+    if folder is None or "load" in folder.steps or options.target is not None:
+        with published(options):
+            pass  # a store that cannot be read is refused before --state is created
     state = _state(serving, options)
     index = state / "index.sqlite"
     about = _made(index, mappings, options, folder)

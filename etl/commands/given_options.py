@@ -42,8 +42,11 @@ def options_of(given: dict[str, Any]) -> Options:
         for name in ("run", "mappings", "adapter", "decisions", "acceptance", "approver", "approval")
         if given.get(name)
     }
+    context = click.get_current_context(silent=True)
+    configuration = context.meta.get("config") if context is not None else None
     return Options(
         **plain,
+        config=Path(configuration) if configuration else None,
         **paths,
         without=without,
         rehearse=bool(given.get("rehearse")),

@@ -78,6 +78,8 @@ def show_plan(data: dict[str, Any]) -> None:
         if rights["role"] and not rights["excess"]:
             console.print(plain(f"rights: {option}: role {rights['role']} has the required rights and no others"))
     show_conditions(console, data["conditions"])
+    for sentence in data["changeable"]:
+        console.print(plain(f"not ruled out: {sentence}"), soft_wrap=True)
     for sentence in data["beside"]:
         console.print(plain(f"target: {sentence}: outside the contract; not blocking"))
     for sentence in data["foreseen"]:

@@ -27,6 +27,7 @@ from etl.objects.transfer import store_all
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile
+from etl.system.worker_pool import wrong_answer
 from mappings.model import Mappings, Portal, TableMapping
 
 Tell = Callable[[str, int, int], None]  # (what is going on, rows done, rows in all)
@@ -134,7 +135,7 @@ def _elsewhere(
                 later += tasks
     for task in _mixed(later):
         waiting[task.name][task.number] = task.submit(helpers.pool)
-    return {name: _in_order(futures) for name, futures in waiting.items()}
+    return {name: _in_order(name, futures) for name, futures in waiting.items()}
 
 
 @dataclass(frozen=True)
@@ -154,9 +155,14 @@ class _Task:
         return pool.submit(read_elsewhere, self.ticket, self.mapping.table, self.cut, self.number)
 
 
-def _in_order(futures: dict[int, Future[TableBatch]]) -> Iterator[TableBatch]:
+def _in_order(name: str, futures: dict[int, Future[TableBatch]]) -> Iterator[TableBatch]:
     for number in range(len(futures)):
-        yield futures[number].result()
+        found = futures[number].result()
+        if not isinstance(found, TableBatch) or not all(
+            file.path.startswith(layout.extracted(*name.split(".", 1))) for file in found.files
+        ):
+            raise wrong_answer(f"extract {name}, part {number}")
+        yield found
 
 
 def _mixed(tasks: list[_Task]) -> list[_Task]:

@@ -30,7 +30,7 @@ _DOCUMENT_SCOPES = (Route("security_model_id", "security_model"), Route("company
 class HeldRows:
     """The rows of migration_holding, by (portal, table, key).
 
-    `reasons`: why each is held. `values`: the old row in the holding, never shown. `only`: rows that were not loaded as well (X2 loads a row without
+    `reasons`: why each is held. `values`: of the old row in the holding its references that are set, never shown. `only`: rows that were not loaded as well (X2 loads a row without
     its unreadable value, and holds it too).
     """
 
@@ -144,10 +144,20 @@ def held_rows(mappings: Mappings, holding: pl.DataFrame, exceptions: pl.DataFram
     """Returns the held rows of the store. Where rule X2 flagged a row it was loaded as well; a row that is only held has no flag."""
     flagged = set(exceptions.filter(pl.col("rule_cd") == "X2").select("legacy_portal_cd", "legacy_table", "legacy_key").iter_rows())
     reasons, values = {}, {}
+    references = _references(mappings)
     for portal, table, key, reason, text in holding.select(
         "legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd", "row_json"
     ).iter_rows():
         reasons[portal, table, key] = reason
-        values[portal, table, key] = json.loads(text)
+        old = json.loads(text)
+        # Whole rows would be the largest part of a report's memory.
+        values[portal, table, key] = {name: old[name] for name in references & old.keys() if old[name] is not None}
     only = frozenset(row for row, reason in reasons.items() if reason != "UNREADABLE_VALUE" or row not in flagged)
     return HeldRows(mappings, reasons, values, only)
+
+
+def _references(mappings: Mappings) -> frozenset[str]:
+    """Returns the names of all columns that may lead from a held row to another row."""
+    routes = [route for mapping in mappings.tables.values() for route in (*mapping.owner, *mapping.needs)]
+    named = {route.column for route in (*routes, *_DOCUMENT_SCOPES, *(route for side in _SIDES for route in side))}
+    return frozenset({*named, *(mapping.key[0] for mapping in mappings.tables.values()), "target_cd", "target_id", "company_profile_id"})

@@ -15,7 +15,7 @@ from etl.runfolder.stage_file_io import read_columns
 from mappings.model import Mappings, TableMapping
 
 _GROUPS_ONLY = frozenset({"trade_organization"})  # A10: a group has no rights and holds no rows; its row is on no account
-_PART = 500_000  # index rows that are processed together
+_PART = 200_000  # index rows that are processed together
 
 
 class RowsByProfile:

@@ -58,6 +58,8 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
     )
     known = folder.settings
     refuse_no_adapter(options, folder)
+    if known.approver is None:
+        refuse_no_approver(options)
     if given.approver is not None and known.approver is None and "load" in folder.steps:
         raise Refused(
             "This run was published without an approver; one cannot be added afterwards.", "Leave out --approver, or use a new run folder."
@@ -78,6 +80,13 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
         grace=options.grace or known.grace or NO_GRACE,
         adapter_sha256=known.adapter,
     )
+
+
+def refuse_no_approver(options: Options) -> None:
+    """Raises WrongUsage for an approval that nobody would verify: without an approver everybody's run publishes."""
+    if options.approval is not None and options.approver is None and not options.rehearse:
+        message = "--approval is given, but --approver is not: nothing would be compared with the approval."
+        raise WrongUsage(message, "Give the approver's public key too (--approver FILE), or leave out --approval.")
 
 
 def refuse_no_adapter(options: Options, folder: RunFolder) -> None:

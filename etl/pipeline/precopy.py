@@ -15,6 +15,7 @@ from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.options import Options, needed, needed_run
 from etl.path_overlap import refuse_overlap
+from etl.pipeline.ahead import is_first, refuse_unreadable_sources, refuse_unusable_places
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.preflight import plan
 from etl.pipeline.roles import roles
@@ -22,7 +23,7 @@ from etl.pipeline.sources import sources_of
 from etl.present import refuse_wrong_files
 from etl.runfolder import layout
 from etl.runfolder.disk_space import Need, bytes_below, require_room
-from etl.runfolder.folder import RunFolder, open_locked
+from etl.runfolder.folder import RunFolder, open_locked, refuse_other_folder, sealing_key
 from etl.runfolder.settings import RunSettings
 from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
@@ -38,6 +39,11 @@ def precopy(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))
+    if is_first(run):
+        refuse_other_folder(run)
+        sealing_key()
+        refuse_unusable_places(options, publishes=False)
+        refuse_unreadable_sources(options, mappings)
     with open_locked(run) as folder:
         if folder.settings.purged:
             raise Refused("This run's stage files were purged.", "Start again in a new run folder.")

@@ -26,6 +26,7 @@ from etl.present.problem import AdapterWrong
 from etl.present.questions import asked
 from etl.present.source import PresentedSource
 from etl.runfolder.disk_space import STAGED_PER_ROW, loaded_bytes, staged_bytes
+from etl.system.other_writers import other_writers
 from etl.system.visible import listed
 from etl.system.worker_pool import WORTH_WORKERS
 from mappings.model import Mappings, Portal
@@ -60,6 +61,7 @@ class Plan:
     beside: list[str] = field(default_factory=list)  # what the new store has besides the contract, where it prevents nothing
     foreseen: list[str] = field(default_factory=list)  # of the new store's server: settings and their effect; sessions that hold locks
     decisions_template: str = ""  # lines of a decisions file to complete (chapter L); empty where no decision is missing
+    changeable: list[str] = field(default_factory=list)  # files and folders of the settings that other users can change
     goals: list[dict[str, Any]] = field(default_factory=list)  # signed goals, with the step that judges each
 
 
@@ -116,6 +118,12 @@ def refuse_other_tables(target: str, mappings: Mappings) -> tuple[list[str], lis
     refuse_stopped([f"--target: {sentence}" for sentence in known.foreseen.stopping])
     refuse_differences(contract_differences(target, mappings.target), mappings.target)
     return refuse_conditions(known), known.foreseen.notes
+
+
+def changeable(options: Options) -> list[str]:
+    """Returns a sentence for each file or folder of the settings that other users can change: it decides what becomes of every row."""
+    names = ("mappings", "adapter", "decisions", "acceptance", "approver", "config")
+    return [sentence for name in names if (path := getattr(options, name)) is not None for sentence in other_writers(f"--{name}", path)]
 
 
 def refuse_few_connections(options: Options, rows: int | None = None) -> None:

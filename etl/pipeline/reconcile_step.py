@@ -24,6 +24,7 @@ from etl.runfolder import acceptance_file, layout
 from etl.runfolder.disk_space import need_of_step, require_room
 from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
 from etl.runfolder.settings import RunSettings
+from etl.system.memory import limit_free_memory
 from etl.system.progress import ProgressReporter
 from mappings.limits import adapter_digest
 from mappings.model import Mappings
@@ -65,6 +66,7 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
     With --run the answer becomes part of the run's evidence, and the run's report is written again. Raises DifferencesFound (exit 4) with the same
     data where old and new differ, where something could not be compared, or where an old portal was written to after the run read it.
     """
+    limit_free_memory()
     began, clock = datetime.now(UTC), time.monotonic()
     mappings = read_mappings(options.mappings)
     used = compared_with(mappings)

@@ -20,10 +20,10 @@ from etl.objects.share import Share
 from etl.options import Options, needed_run
 from etl.path_overlap import refuse_overlap
 from etl.pipeline import changes
+from etl.pipeline.ahead import is_first, look_ahead, refuse_ahead
 from etl.pipeline.binding import bound_mappings
 from etl.pipeline.context import RunContext, fixed_options
-from etl.pipeline.left_out import refuse_left_out
-from etl.pipeline.preflight import Plan, plan, refuse_few_connections, refuse_other_tables, rights
+from etl.pipeline.preflight import Plan, changeable, plan, refuse_few_connections, refuse_other_tables, rights
 from etl.pipeline.publication import known, truthful
 from etl.pipeline.signed_files import fixed_signed, planned_goals, read_signed
 from etl.pipeline.sources import sources_of
@@ -35,10 +35,11 @@ from etl.runfolder.acceptance_file import judged
 from etl.runfolder.disk_space import Need, loaded_bytes, need_of_step, require_room
 from etl.runfolder.folder import SEAL, open_locked, open_readonly, sealing
 from etl.runfolder.stage_file_io import rows_of
-from etl.system.memory import give_memory_back
+from etl.system.memory import give_memory_back, limit_free_memory
 from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool, refuse_password, secured
 from mappings.limits import read_limits
+from mappings.model import Mappings
 
 _FIXED_BY = {"extract": ("source", "tc", "files", "adapter"), "split": ("freeze", "grace", "decisions", "acceptance")}
 
@@ -61,6 +62,7 @@ def run_steps(
     `leave`: what a published rehearsal leaves besides its report; it returns one sentence for each file. Raises the error of the first step that
     fails; differences and failed checks are raised after the report is written.
     """
+    limit_free_memory()
     if options.rehearse:
         options = rehearsal(options)
     run = needed_run(options.run)
@@ -78,7 +80,10 @@ def run_steps(
     mappings = bound_mappings(options.mappings)
     if options.adapter is not None:
         refuse_wrong_files(options.adapter, mappings, lambda: sources_of(options, mappings))  # before anything is created
-    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler, reporter.info) as pool:
+    first = is_first(run)
+    if first:
+        _refuse_first(options, steps, mappings, reporter)
+    with open_locked(run) as folder, WorkerPool(options.workers, folder.path / layout.WORKERS, options.scheduler) as pool:
         folder.refuse_purged("Start again in a new run folder.")
         fixed = fixed_options(options, mappings, folder)
         limits = read_limits(options.adapter, mappings, fixed.adapter_sha256)
@@ -88,8 +93,8 @@ def run_steps(
         context.alone = len(steps) == 1 and steps != ("report",)
         refuse_overlap(context.options)  # with the settings of the run's start
         failure: MigrationError | None = None
-        if len(steps) > 1:
-            _look_ahead(context)
+        if len(steps) > 1 and not first:
+            look_ahead(context.options, mappings, reporter)
         with reporter.bars():
             for step in steps:
                 if failure is not None and step not in ("report",):
@@ -141,17 +146,15 @@ def _tell_early(context: RunContext, step: str, error: MigrationError) -> None:
             write_early(context.folder, step, error)
 
 
-def _look_ahead(context: RunContext) -> None:
-    """Raises, at the start, the errors that would otherwise appear hours later: missing rights, a target that differs from the contract, limits."""
-    refuse_few_connections(context.options)
-    for option, found in rights(context.options, context.mappings).items():
-        for sentence in found.excess:
-            context.reporter.info(f"{option}: role {found.role} {sentence}: more than required (runbooks/roles.md)")
-    if context.options.target is not None:
-        beside, foreseen = refuse_other_tables(context.options.target, context.mappings)
-        for sentence in [*(f"{one}: outside the contract; not blocking" for one in beside), *foreseen]:
-            context.reporter.info(f"--target: {sentence}")
-        refuse_left_out(context.options, context.options.target)
+def _refuse_first(options: Options, steps: tuple[str, ...], mappings: Mappings, reporter: ProgressReporter) -> None:
+    """Raises what is wrong with a run that has not begun, before its folder exists; CI shows it beside the job."""
+    try:
+        refuse_ahead(options, steps, mappings, reporter)
+    except MigrationError as error:
+        from etl.report.write import tell_early
+
+        tell_early(steps[0], error)
+        raise
 
 
 def _answer(context: RunContext, steps: tuple[str, ...], failed: bool) -> dict[str, Any]:
@@ -276,4 +279,6 @@ def planned(options: Options) -> Plan:
         waiting = template(sources, mappings, signed.decisions)
     refuse_few_connections(options, sum(ahead.rows.values()))
     goals = planned_goals(signed, mappings)
-    return replace(ahead, rights=found, beside=beside, foreseen=foreseen, decisions_template=waiting, goals=goals)
+    return replace(
+        ahead, rights=found, beside=beside, foreseen=foreseen, decisions_template=waiting, goals=goals, changeable=changeable(options)
+    )

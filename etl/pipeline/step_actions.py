@@ -68,8 +68,6 @@ def _extract(context: RunContext) -> Step:
     if options.tc is None and context.folder.settings.tc is not None:  # an address with a password is not completed from the settings
         raise Refused("This run began with --tc, but it is not given now.", "Give the same --tc.")
     brought = precopied(context.folder)
-    objects = open_objects(objects_uri, context.folder.path / layout.JOURNAL)
-    objects.clean()
     left_out = NoShare() if "files" in options.without else None
     share = Share(options.files) if options.files is not None else None
     with sources_of(options, context.mappings) as sources:
@@ -79,6 +77,8 @@ def _extract(context: RunContext) -> Step:
             store = folder_of(objects_uri, "--objects")
             needs.append(Need(store, ahead.documents_bytes, "documents", there=lambda: bytes_below(store)))
         require_room(needs)
+        objects = open_objects(objects_uri, context.folder.path / layout.JOURNAL)  # creates the folder: nothing is refused from here
+        objects.clean()
         pool = context.pool.executor_for(sum(ahead.rows.values()))
         helpers = (
             Helpers(

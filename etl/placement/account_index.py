@@ -85,15 +85,23 @@ def make_account_index(keys: Ints, held: Bools, row: Ints, accounts: Positions) 
 
 
 def join_indexes(parts: list[AccountIndex]) -> AccountIndex:
-    """Returns one index for the parts of a table, whose keys are disjoint."""
+    """Returns one index for the parts of a table, whose keys are disjoint; takes them out of the list, so that a large table is not held twice."""
     if len(parts) == 1:
-        return parts[0]
-    keys = np.concatenate([part.keys for part in parts])
-    held = np.concatenate([part.held for part in parts])
+        return parts.pop()
+    columns = [part.keys for part in parts], [part.held for part in parts], [part.accounts for part in parts]
+    starts = [part.start for part in parts]
+    parts.clear()
+    lengths, copies = ([0, *np.cumsum([len(column) for column in some])] for some in (columns[0], columns[2]))
+    keys, held, accounts = (_joined(column) for column in columns)
     if bool((keys[1:] > keys[:-1]).all()):  # stage files in key order: nothing to sort
-        copies = np.concatenate(([0], np.cumsum([len(part.accounts) for part in parts])))
-        start = np.concatenate([part.start[:-1] + copies[i] for i, part in enumerate(parts)] + [copies[-1:]])
-        return AccountIndex(keys, held, start, np.concatenate([part.accounts for part in parts]))
-    offset = np.concatenate(([0], np.cumsum([len(part.keys) for part in parts])))
-    row = np.concatenate([np.repeat(np.arange(len(part.keys)), np.diff(part.start)) + offset[i] for i, part in enumerate(parts)])
-    return make_account_index(keys, held, row, np.concatenate([part.accounts for part in parts]))
+        for number, part in enumerate(starts):
+            starts[number] = (part if number == len(starts) - 1 else part[:-1]) + copies[number]
+        return AccountIndex(keys, held, _joined(starts), accounts)
+    row = np.concatenate([np.repeat(np.arange(len(part) - 1), np.diff(part)) + lengths[i] for i, part in enumerate(starts)])
+    return make_account_index(keys, held, row, accounts)
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole

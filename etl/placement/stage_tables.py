@@ -18,6 +18,8 @@ from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import StageFile, read_table, write_table
 from mappings.model import Mappings, Portal, TableMapping
 
+_LARGE = 500_000  # rows of a table whose placement is not kept
+
 
 def frames(folder: RunFolder, mapping: TableMapping) -> Iterator[pl.DataFrame]:
     """Yields the extracted rows of a source table, one frame per stage file."""
@@ -75,10 +77,30 @@ class AccountIndexes(dict[tuple[Portal, str], AccountIndex]):
     def __init__(self, root: Path, files: dict[tuple[Portal, str], StageFile]) -> None:
         super().__init__()
         self._root, self.files = root, files
+        self._table: tuple[Portal, str] | None = None
 
     def __missing__(self, key: tuple[Portal, str]) -> AccountIndex:
         self[key] = from_arrow(read_table(self._root, self.files[key]))
         return self[key]
+
+    def turn_to(self, table: tuple[Portal, str]) -> None:
+        """Releases the large placements when the rows of another table come: few tables refer to them, and they are quickly read again."""
+        if table != self._table:
+            self._table = table
+            for key in [key for key, where in self.items() if len(where.keys) > _LARGE]:
+                del self[key]
+
+
+class DocumentContents(dict[Portal, pl.DataFrame]):
+    """The bytes of each portal's documents (`contents_of`), read when first needed: few tables need them, and they are as many as documents."""
+
+    def __init__(self, root: Path, extract: tuple[StageFile, ...]) -> None:
+        super().__init__()
+        self._root, self._extract = root, extract
+
+    def __missing__(self, portal: Portal) -> pl.DataFrame:
+        self[portal] = contents_of(portal, contents(self._root, self._extract))
+        return self[portal]
 
 
 def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[StageFile], split: Iterable[StageFile]) -> AccountDirectory:
@@ -89,7 +111,6 @@ def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[Sta
         if file.path.startswith(layout.index("split")):
             portal, table = layout.indexed_table(file.path)
             wheres[("P2" if portal == "P2" else "TC", table)] = file
-    every = contents(root, extract)
     applicable = [
         pl.DataFrame(read_table(root, file)) for file in split if file.path.startswith(layout.made("split", "question_applicability"))
     ]
@@ -100,7 +121,7 @@ def load_account_directory(root: Path, mappings: Mappings, extract: Iterable[Sta
         _frame(root, split, layout.LOGINS),
         frozenset(_frame(root, split, layout.EMAIL_KEYS)["email_key"].to_list()),
         pl.concat([pl.DataFrame(schema=APPLICABILITY), *(frame.select(*APPLICABILITY) for frame in applicable)]),
-        contents={portal: contents_of(portal, every) for portal in mappings.sources},
+        contents=DocumentContents(root, tuple(extract)),
         model_profiles=_frame(root, split, layout.MODEL_PROFILES),
         consultants=_frame(root, split, layout.CONSULTANTS),
     )

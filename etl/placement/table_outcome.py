@@ -14,6 +14,7 @@ from etl.placement.account_index import AccountIndex, make_account_index
 from etl.placement.held_rows import Odd, flag_unreadable, held_rows
 from etl.placement.row_placement import FLAG, Bools, RowPlacement, int_values_and_mask
 from etl.placement.target_rows import Computed, Rule, copies_of, flag_broken_soft_references, render_target_rows
+from mappings.model import TableMapping
 
 TALLY = {
     "portal": pl.String,
@@ -75,10 +76,15 @@ def tally(placed: RowPlacement) -> pl.DataFrame:
     return pl.DataFrame([(placed.mapping.portal, placed.mapping.table, *counts)], schema=TALLY, orient="row")
 
 
+def has_index(mapping: TableMapping) -> bool:
+    """Returns whether later tables can look up rows of this one: by a key of a single integer column."""
+    return len(mapping.key) == 1 and mapping.shape.by_name[mapping.key[0]].family == "integer"
+
+
 def index_of_rows(placed: RowPlacement) -> AccountIndex | None:
     """Returns the index in which later tables look up their parents; None if the key is not a single integer column."""
     mapping = placed.mapping
-    if len(mapping.key) != 1 or mapping.shape.by_name[mapping.key[0]].family != "integer":
+    if not has_index(mapping):
         return None
     values, present = int_values_and_mask(placed.frame, mapping.key[0])
     rank = np.cumsum(present) - 1

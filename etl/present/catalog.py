@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.databases import Source
@@ -17,6 +17,7 @@ class Relation:
     columns: dict[str, str]
     view: bool = False
     schema: str = ""  # PostgreSQL: its schema
+    key: tuple[str, ...] = ()  # the declared primary key's columns, in its order
 
     def kind(self, column: str) -> ColumnKind:
         """Returns the kind of that column's declared type."""
@@ -51,7 +52,9 @@ def catalog_of(source: Source, schemas: frozenset[str]) -> Catalog:
     if PostgresSource is not None and isinstance(source, PostgresSource):
         return Catalog(_postgresql(source, schemas), server=True)
     views = source.relation_kinds()
-    return Catalog({name: Relation(name, _upper(columns), view=name in views) for name, columns in source.shapes().items()}, portable=True)
+    keys: dict[str, tuple[str, ...]] = getattr(source, "primary_keys", dict)()  # of the portable reader
+    found = {name: Relation(name, _upper(columns), name in views, key=keys.get(name, ())) for name, columns in source.shapes().items()}
+    return Catalog(found, portable=True)
 
 
 def _upper(columns: dict[str, str]) -> dict[str, str]:
@@ -64,15 +67,17 @@ def _sqlite(source: Any) -> dict[str, Relation]:
     )
     found = {}
     for name, kind in names:
-        columns = source.query("SELECT name, type FROM pragma_table_xinfo(?)", name)
-        found[name] = Relation(name, {column: str(declared).upper() for column, declared in columns}, view=kind == "view")
+        columns = source.query("SELECT name, type, pk FROM pragma_table_xinfo(?)", name)
+        key = tuple(column for column, _, place in sorted(columns, key=lambda row: row[2]) if place)
+        found[name] = Relation(name, {column: str(declared).upper() for column, declared, _ in columns}, view=kind == "view", key=key)
     return found
 
 
 _COLUMNS = """
 SELECT n.nspname::text, c.relname::text, a.attname::text,
        CASE WHEN base.typtype = 'e' THEN 'ENUM' ELSE base.typname::text END, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
-       c.relkind IN ('v', 'm')
+       c.relkind IN ('v', 'm'),
+       (SELECT array_position(i.indkey::int2[], a.attnum) FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid JOIN pg_type t ON t.oid = a.atttypid
 JOIN pg_type base ON base.oid = CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END
 WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND NOT c.relispartition
@@ -90,7 +95,8 @@ def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
     # A name may contain a point; the part before it is then not a schema.
     wanted = sorted(name for (name,) in source.query("SELECT nspname::text FROM pg_namespace") if name in schemas)
     found: dict[str, Relation] = {}
-    for schema, table, column, kind, modifier, view in source.query(_COLUMNS, wanted, wanted, source.schema):
+    keys: dict[str, dict[int, str]] = {}
+    for schema, table, column, kind, modifier, view, place in source.query(_COLUMNS, wanted, wanted, source.schema):
         word = WORDS.get(kind, str(kind).upper())
         if word in ("VARCHAR", "CHAR") and modifier > 4:
             word += f"({modifier - 4})"
@@ -99,4 +105,6 @@ def _postgresql(source: object, schemas: frozenset[str]) -> dict[str, Relation]:
         name = f"{schema}.{table}" if wanted else table
         relation = found.setdefault(name, Relation(name, {}, bool(view), schema))
         relation.columns[column] = word
-    return found
+        if place is not None:
+            keys.setdefault(name, {})[place] = column
+    return {name: replace(one, key=tuple(of for _, of in sorted(keys.get(name, {}).items()))) for name, one in found.items()}

@@ -92,7 +92,14 @@ def _pairs(
     """Returns the points of each contract column with each physical one, without what neighbours add."""
     found = {}
     for physical, says in about["columns"].items():
-        says = {**says, "key_part": physical in about.get("key_of_several", ())}
+        key = about.get("primary_key", [])  # a scan of an earlier version has none
+        declared = len(key) == 1
+        says = {
+            **says,
+            "key_part": physical in about.get("key_of_several", ()),
+            "primary": declared and key == [physical],
+            "other_primary": declared and key != [physical],
+        }
         for name, want in columns.items():
             never_read = mapping.retired.get(name, "").startswith("B17")
             if says.get("secret") or (never_read and named):

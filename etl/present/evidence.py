@@ -130,8 +130,12 @@ def _nulls(want: Wanted, found: Mapping[str, Any], rows: int) -> float:
 
 
 def _uniqueness(want: Wanted, found: Mapping[str, Any], rows: int, referred: int) -> float:
+    if want.key and found.get("primary"):
+        return 3.5  # the declared key, whatever else is unique today
     if rows < 3 or "unique" not in found:
         return 0.0
+    if want.key and found.get("other_primary"):
+        return -1.0 if found["unique"] else -3.0
     if want.key:
         return (2.0 + min(referred, 5) * 0.3) if found["unique"] and found.get("nulls", 0.0) <= _FEW_NULLS else -3.0
     if want.part_of_key:

@@ -91,6 +91,7 @@ def _table(source: Source, catalog: Catalog, relation: Relation, keys: dict[tupl
         "view": relation.view,
         "columns": columns,
         "keys": [name for name, about in columns.items() if about.get("unique") and not about.get("nulls")],
+        "primary_key": list(relation.key),
         "key_of_several": _key_of_several(batch, relation, columns) if batch is not None and rows > 1 else [],
     }
 
@@ -119,7 +120,12 @@ def _order(batch: Typed, relation: Relation, columns: dict[str, Any]) -> None:
 
 
 def _key_of_several(batch: Typed, relation: Relation, columns: dict[str, Any]) -> list[str]:
-    """Returns the fewest columns, two or three, that are unique together in a table without a unique column; none where there is no such set."""
+    """Returns the declared primary key where it has several columns that may be read.
+
+    Without a declared one: the fewest columns, two or three, that are unique together in a table without a unique column; none where there is no such set.
+    """
+    if relation.key:  # what is unique in today's rows by chance is not the key
+        return list(relation.key) if len(relation.key) > 1 and all("distinct" in columns[name] for name in relation.key) else []
     able = [name for name, about in columns.items() if about.get("distinct", 0) > 1 and about["nulls"] <= _NO_KEY]
     able = [
         name

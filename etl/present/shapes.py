@@ -86,10 +86,10 @@ def look_ups(left: list[str], drafts: list[TableDraft], tables: Mapping[str, Any
             if not says.get("unique"):
                 continue
             for target in says.get("refers_to", ()):
-                table, _, key = target.rpartition(".")
                 for draft in drafts:
                     lacking = [one.name for one in draft.mapping.shape.columns if one.name not in draft.columns]
-                    if draft.table == table and lacking:
+                    key = target.removeprefix(f"{draft.table}.")  # either name may have points of its own
+                    if draft.table and key != target and key in tables[draft.table]["columns"] and lacking:
                         look = (
                             f"lookup = {{ more = {{ table = {quoted_text(name)}, key = {quoted_text(column)}, by = {quoted_text(key)} }} }}"
                         )

@@ -174,7 +174,11 @@ def actual_side(columns: dict[str, tuple[str, ...]], store: Store, objects: str,
 
 
 def _sorted(parts: list[Hashes]) -> Hashes:
-    return np.sort(np.concatenate(parts)) if parts else np.zeros(0, np.uint64)
+    """Returns the numbers of all parts, sorted, and releases the parts: no number is in memory three times."""
+    whole = np.concatenate([np.zeros(0, np.uint64), *parts])
+    parts.clear()
+    whole.sort()
+    return whole
 
 
 # What a database's module lets through where a table cannot be read.

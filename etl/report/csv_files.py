@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
 
 import polars as pl
 
 _FORMULA = r"^[=+\-@\t\r\n]"
 _NUMBER = r"^-[0-9]+(\.[0-9]+)?$"  # a key below zero is a number, in a column of texts too
-
-
-def as_csv(tables: Mapping[str, pl.DataFrame]) -> dict[str, bytes]:
-    """Returns the bytes of each list by file name."""
-    return {f"{name}.csv": csv_bytes(frame) for name, frame in tables.items()}
 
 
 def csv_bytes(frame: pl.DataFrame) -> bytes:
@@ -25,5 +20,7 @@ def csv_bytes(frame: pl.DataFrame) -> bytes:
         for name, kind in frame.schema.items()
         if kind == pl.String
     ]
-    text = frame.with_columns(safe).write_csv(line_terminator="\r\n", quote_style="necessary", null_value="")
-    return b"\xef\xbb\xbf" + text.encode()
+    text = io.BytesIO()
+    text.write(b"\xef\xbb\xbf")
+    frame.with_columns(safe).write_csv(text, line_terminator="\r\n", quote_style="necessary", null_value="")
+    return text.getvalue()

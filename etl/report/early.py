@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from xml.etree import ElementTree as Xml
 
 from etl.errors import MigrationError
 from etl.report.annotations import error_line
 from etl.report.text import escaped, visible
-from etl.runfolder.folder import RunFolder
+from etl.runfolder.folder import Step
 from etl.runfolder.layout import STEPS
 
 
-def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str, bytes]:
+def early_files(done: Mapping[str, Step], step: str, error: MigrationError) -> dict[str, bytes]:
     """Returns junit.xml (one case per step, those after the failed one skipped) and summary.md, by name in `report/`."""
     root = Xml.Element("testsuites", name="portal-migrate")
     steps = [name for name in STEPS if name != "report"]
@@ -19,7 +20,7 @@ def early_files(folder: RunFolder, step: str, error: MigrationError) -> dict[str
     suite = Xml.SubElement(root, "testsuite", name="steps", tests=str(len(steps)), failures="0", errors="1")
     suite.set("skipped", str(sum(position > failed_at for position in range(len(steps)))))
     for position, name in enumerate(steps):
-        seconds = folder.steps[name].facts.get("seconds", 0) if name in folder.steps and position != failed_at else 0
+        seconds = done[name].facts.get("seconds", 0) if name in done and position != failed_at else 0
         case = Xml.SubElement(suite, "testcase", classname="steps", name=name, time=f"{seconds:.3f}")
         if position == failed_at:
             Xml.SubElement(case, "error", type=error.code, message=visible(error.message)).text = visible(error.next_step)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from etl.errors import MigrationError
 from etl.report.annotations import annotated
-from etl.report.csv_files import as_csv
+from etl.report.csv_files import csv_bytes
 from etl.report.early import early_files, early_line
 from etl.report.facts import facts
 from etl.report.html import as_html
@@ -41,19 +41,28 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
         "junit.xml": as_junit(report),
         "recheck.sql": as_sql(report, mappings).encode(),
         "report.xlsx": as_workbook(report, frames),
-        **as_csv(frames),
     }
-    files = [folder.write_bytes(layout.report_file(name), content) for name, content in sorted(contents.items())]
+    lines = {f"{name}.csv": frame for name, frame in frames.items()}
+    # The lists are longer than all else: the text of one at a time.
+    files = [
+        folder.write_bytes(layout.report_file(name), contents[name] if name in contents else csv_bytes(lines[name]))
+        for name in sorted([*contents, *lines])
+    ]
     _tell_job(short, annotated(report))
     return files
 
 
 def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:
     """Writes junit.xml and summary.md of a run that ended in that step, and shows them in the CI job: its summary and one line beside it."""
-    files = early_files(folder, step, error)
+    files = early_files(folder.steps, step, error)
     for name, content in files.items():
         folder.write_bytes(layout.report_file(name), content)
     _tell_job(files["summary.md"].decode(), [early_line(step, error)])
+
+
+def tell_early(step: str, error: MigrationError) -> None:
+    """Shows in the CI job what refused a run before its folder existed: its summary and one line beside it."""
+    _tell_job(early_files({}, step, error)["summary.md"].decode(), [early_line(step, error)])
 
 
 def _tell_job(short: str, notes: list[str]) -> None:

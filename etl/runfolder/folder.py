@@ -66,7 +66,7 @@ class RunFolder:
         self.log = Head()  # the end of events.jsonl
         self._lock: int | None = None
         if not reading:
-            _refuse_other_folder(path)
+            refuse_other_folder(path)
             _make_private(path)
             self._lock = _locked(path)
         try:
@@ -129,7 +129,7 @@ class RunFolder:
             files = [[file.path, file.rows, file.size, file.sha256] for file in step.files]
             steps[name] = {"inputs": step.inputs, "files": files, "facts": step.facts, "before": before}
             before = _digest(steps[name])
-        key = _key()
+        key = sealing_key()
         body = {
             "version": VERSION,
             **({"sealed": True} if key else {}),
@@ -289,7 +289,7 @@ def sealing() -> bool:
     return SEAL in os.environ
 
 
-def _key() -> bytes | None:
+def sealing_key() -> bytes | None:
     """Returns the key that seals the manifest, from the file that the environment names; None where it names none."""
     path = os.environ.get(SEAL)
     if path is None:
@@ -307,7 +307,7 @@ def _key() -> bytes | None:
 
 def _key_for(sealed: bool) -> bytes | None:
     """Returns the key of an existing manifest; raises Refused where a key is given for a manifest without a seal, or missing for a sealed one."""
-    key = _key()
+    key = sealing_key()
     if sealed and key is None:
         raise Refused("The run's manifest is sealed with a key.", f"Give the file that contains it in {SEAL}.")
     if key is not None and not sealed:
@@ -319,7 +319,7 @@ def _key_for(sealed: bool) -> bytes | None:
 _OURS = re.compile(r"\.(lock|workers|.+\.writing)")  # left by a start that was killed before it wrote a manifest
 
 
-def _refuse_other_folder(path: Path) -> None:
+def refuse_other_folder(path: Path) -> None:
     """Raises Refused for a folder with content that is not a run folder, before it changes anything."""
     if path.is_symlink() or not path.is_dir() or (path / layout.MANIFEST).is_file():
         return

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etl.errors import MigrationError
+from etl.errors import MigrationError, Refused
 from etl.system.code_identity import code_identity
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ _AGAIN = "Start scheduler and workers, then run the same command again: it resum
 
 
 @contextmanager
-def cluster(address: str, security: Security | None, run: Path, tell: Callable[[str], None] = lambda _: None) -> Iterator[Executor]:
-    """Yields an executor for the cluster behind that scheduler. `tell`: receives a warning where other machines can reach it without TLS.
+def cluster(address: str, security: Security | None, run: Path) -> Iterator[Executor]:
+    """Yields an executor for the cluster behind that scheduler.
 
-    Raises MigrationError where it cannot be reached, has no worker, or has one of another build or one that cannot see the run folder.
+    Raises MigrationError where it cannot be reached, has no worker, or has one of another build or one that cannot see the run folder; Refused (7)
+    where other machines can reach scheduler, worker or nanny without TLS.
     """
     try:
         from distributed import Client
@@ -53,11 +54,8 @@ def cluster(address: str, security: Security | None, run: Path, tell: Callable[[
         if others:
             raise _other_build(f"{len(others)} of the cluster's workers run")
         if security is None and (open_to_all := _listening_everywhere(client)):
-            tell(
-                f"--scheduler: {' and '.join(open_to_all)} can be reached from other machines without TLS: anyone who reaches them can run code here."
-                " Start them with --host 127.0.0.1, or with TLS (runbooks/roles.md)."
-            )
-        executor = _Watched(client, ours)
+            raise _open_to_all(" and ".join(open_to_all))
+        executor = _Watched(client, ours, security is None)
         try:
             yield executor
         finally:
@@ -68,29 +66,51 @@ def _other_build(who: str) -> MigrationError:
     return MigrationError(f"--scheduler: {who} another build of this program.", f"Install the same build on every worker. {_AGAIN}")
 
 
+def _open_to_all(who: str) -> Refused:
+    return Refused(
+        f"--scheduler: {who} can be reached from other machines without TLS: anyone who reaches them can run code here.",
+        "Start scheduler and workers with --host 127.0.0.1, or with TLS and --scheduler tls://HOST:PORT (runbooks/roles.md).",
+    )
+
+
 def _listening_everywhere(client: Client) -> list[str]:
-    """Returns which of scheduler and workers listen on more than this machine's own address; empty where they do not say."""
+    """Returns which of scheduler, workers and nannies listen on more than this machine's own address, or do not say where."""
     try:
         scheduler = client.run_on_scheduler(lambda dask_scheduler: [one.listen_address for one in dask_scheduler.listeners])
-        workers = client.run(lambda dask_worker: [one.listen_address for one in dask_worker.listeners]).values()
-    except Exception:  # of another version of Dask: this is only a warning
-        return []
-    found = {"the scheduler": scheduler, "a worker": [one for listening in workers for one in listening]}
-    return [who for who, listening in found.items() if not all("://127." in one or "://[::1]" in one for one in listening)]
+        workers = client.run(lambda dask_worker: [one.listen_address for one in dask_worker.listeners])
+        supervised = [name for name, nanny in client.run(lambda dask_worker: dask_worker.nanny).items() if nanny]
+        nannies = client.run(lambda dask_worker: [one.listen_address for one in dask_worker.listeners], workers=supervised, nanny=True)
+    except Exception:  # of another version of Dask: where they listen is unknown
+        return ["the scheduler or a worker, as far as they say,"]
+    found = {"the scheduler": [scheduler], "a worker": workers.values(), "a nanny": nannies.values() if supervised else []}
+    return [who for who, listening in found.items() if not all(map(_is_local, listening))]
 
 
-def of_build(build: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Returns the function's result, in a worker of that build; raises MigrationError in any other, also in one that came later."""
+def _is_local(listening: Iterable[str]) -> bool:
+    """Returns whether all these addresses of listeners belong to this machine alone."""
+    return all(one.startswith(("inproc://", "tcp://127.", "tcp://[::1]")) for one in listening)
+
+
+def of_build(build: str, only_here: bool, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Returns the function's result, in a worker of that build; raises MigrationError in any other, also in one that came later.
+
+    `only_here`: also Refused in a worker that other machines can reach.
+    """
     if code_identity() != build:
         raise _other_build("a worker runs")
+    if only_here:
+        from distributed import get_worker
+
+        if not _is_local(one.listen_address for one in get_worker().listeners):
+            raise _open_to_all("a worker")
     return fn(*args, **kwargs)
 
 
 class _Watched(Executor):
     """Submits tasks to the cluster; every future ends, with an error where the cluster is lost."""
 
-    def __init__(self, client: Client, build: str) -> None:
-        self._client, self._tasks, self._build = client, client.get_executor(), build
+    def __init__(self, client: Client, build: str, only_here: bool) -> None:
+        self._client, self._tasks, self._build, self._only_here = client, client.get_executor(), build, only_here
         self._open: set[Future[Any]] = set()
         self._lock = threading.Lock()
         self._lost: MigrationError | None = None
@@ -105,7 +125,7 @@ class _Watched(Executor):
                 raise self._lost
             future: Future[Any] = Future()
             self._open.add(future)
-        task = self._tasks.submit(of_build, self._build, fn, *args, **kwargs)
+        task = self._tasks.submit(of_build, self._build, self._only_here, fn, *args, **kwargs)
         task.add_done_callback(lambda done: self._complete(future, done))
         return future
 

@@ -8,16 +8,17 @@ import os
 import signal
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from etl.errors import WrongUsage
+from etl.errors import MigrationError, WrongUsage
 from etl.system.cluster import cluster
 from etl.system.locks import shared
+from etl.system.memory import limit_free_memory
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -30,14 +31,10 @@ _MANY = 2_000_000
 class WorkerPool:
     """Helper processes, started by the first step that needs them and kept for later steps: a start takes a second.
 
-    `number`: workers of this machine, None for one per core. `lock_file`: the file that each of them locks. `scheduler`: of a Dask cluster;
-    `tell`: receives its warnings.
+    `number`: workers of this machine, None for one per core. `lock_file`: the file that each of them locks. `scheduler`: of a Dask cluster.
     """
 
-    def __init__(
-        self, number: int | None, lock_file: Path, scheduler: str | None = None, tell: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._tell = tell
+    def __init__(self, number: int | None, lock_file: Path, scheduler: str | None = None) -> None:
         self._number, self._lock_file, self._scheduler = number or os.cpu_count() or 1, lock_file, scheduler
         self._stack = ExitStack()
         self._pool: Executor | None = None
@@ -48,7 +45,7 @@ class WorkerPool:
         self._rows = rows
         if self._pool is None:
             if self._scheduler is not None:
-                executor = cluster(self._scheduler, secured(self._scheduler), self._lock_file.parent, self._tell)
+                executor = cluster(self._scheduler, secured(self._scheduler), self._lock_file.parent)
                 self._pool = self._stack.enter_context(executor)
             elif self._number > 1 and rows >= WORTH_WORKERS:
                 self._pool = self._stack.enter_context(worker_processes(self._number, self._lock_file))
@@ -122,6 +119,12 @@ def refuse_password(option: str, url: str | None) -> None:
         raise WrongUsage(message, "Leave it out; let each worker read it from its own PGPASSFILE (or service file).")
 
 
+def wrong_answer(task: str) -> MigrationError:
+    """Returns the error for a worker whose answer is not the one to its task: what it did is unknown, so nothing of it is used."""
+    message = f"A worker process returned an answer that does not belong to its task ({task}). Nothing of it was used."
+    return MigrationError(message, "Restart the workers, all with this build of the program; then run the same command again: it resumes.")
+
+
 @contextmanager
 def worker_processes(number: int, lock_file: Path) -> Iterator[Executor]:
     """Yields this number of processes, each with a lock on that file; after an error or a signal their waiting tasks are cancelled."""
@@ -139,6 +142,7 @@ def worker_processes(number: int, lock_file: Path) -> Iterator[Executor]:
 
 def _end_with_the_run(lock_file: Path) -> None:
     """Ends this worker when its run is killed: it must not write into the folder of the resumed run. The main process handles signals."""
+    limit_free_memory()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     shared(

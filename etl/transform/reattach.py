@@ -23,7 +23,7 @@ from etl.objects import object_key
 from etl.placement.account_index import EMPTY_INDEX, join_indexes
 from etl.placement.row_placement import Ints, RowPlacement, start
 from etl.placement.stage_tables import contents, extracted, frames, whole, write_record
-from etl.placement.table_outcome import TALLY
+from etl.placement.table_outcome import TALLY, has_index
 from etl.placement.target_rows import arrow_type
 from etl.rules import c_contents
 from etl.rules import c_documents as documents
@@ -33,6 +33,7 @@ from etl.rules.x_values_and_references import flag_invalid_texts
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder, Step
 from etl.runfolder.stage_file_io import StageFile, read_columns
+from etl.system.worker_pool import wrong_answer
 from etl.transform.splitting import SPINE_TABLES
 from etl.transform.stage_file_task import StageFileResult, StepInputs, TaskSpec, WorkerState, context_of, finish_stage_file, reattach_file
 from mappings.model import Mappings, Portal, TableMapping
@@ -169,6 +170,8 @@ class _Work:
             waiting.extend(self._pool.submit(reattach_file, ticket, *task) for task in tasks)
         for task in tasks:
             result = waiting.popleft().result() if waiting else reattach_file(ticket, *task)
+            if not _belongs(result, self.context.mappings.tables[task[0]], *task[1:]):
+                raise wrong_answer(f"reattach {task[2].path}")
             rows += task[2].rows
             self._tell("reattach", rows, total)
             yield result
@@ -176,6 +179,7 @@ class _Work:
     def _close(self, key: Key, results: list[StageFileResult]) -> None:
         """Combines the results of a table's stage files into the account index that later tables use."""
         wheres = [result.where for result in results if result.where is not None]
+        results = [replace(result, where=None) for result in results]  # `wheres` alone has them now
         if wheres or not results:
             where = join_indexes(wheres) if wheres else EMPTY_INDEX
             file = self.folder.write_table(layout.index("reattach", *key), where.to_arrow())
@@ -183,7 +187,7 @@ class _Work:
             self._files.append(file)
         for result in results:
             self._files += result.files
-            self._done.append(replace(result, where=None, files=[]))
+            self._done.append(replace(result, files=[]))
 
     def place_links(self) -> None:
         """Places all status verification links at once, because the same pair may be accepted twice (chapter G)."""
@@ -249,6 +253,16 @@ class _Work:
         self._files.append(write(layout.STUB_QUESTIONS, _stubs(self.context.mappings, self._done)))
         self._files.append(write(layout.STORED_OBJECTS, _objects(self.folder, texts, self._done)))
         return self._files
+
+
+def _belongs(result: object, mapping: TableMapping, number: int, file: StageFile) -> bool:
+    """Returns whether a worker's result is of this stage file: by its type, the names of its files, and the rows that it accounts for."""
+    if not isinstance(result, StageFileResult):
+        return False
+    key: Key = (mapping.portal, mapping.table)
+    names = {layout.made_file("reattach", into.table, *key, number) for into in mapping.into}
+    counted = result.tally.select("portal", "table", "read").rows() == [(*key, file.rows)]
+    return counted and all(one.path in names for one in result.files) and (result.where is not None) == has_index(mapping)
 
 
 def _numbers(frame: pl.DataFrame) -> pl.DataFrame:

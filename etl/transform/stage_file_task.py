@@ -81,7 +81,6 @@ class WorkerState:
     mappings: Mappings
     spine: AccountDirectory
     odd: Odd
-    contents: pl.DataFrame  # every document's bytes, the file share's too: portal, table, key, sha256, size
 
     def where(self, portal: Portal, table: str) -> AccountIndex:
         """Returns the placement of the rows of that source table."""
@@ -96,12 +95,14 @@ class WorkerState:
         return context_of(replace(self.ticket, superseded=answers))
 
 
-def context_of(ticket: TaskSpec) -> WorkerState:
-    """Returns the state for this task; its constant part is created once per process."""
+def context_of(ticket: TaskSpec, table: Key | None = None) -> WorkerState:
+    """Returns the state for this task; its constant part is created once per process. `table`: whose rows are placed next."""
     base = _context_of_base(ticket.base)
     wheres = base.spine.where
     assert isinstance(wheres, AccountIndexes)  # noqa: S101  # load_spine makes it so
     wheres.files.update(dict(ticket.wheres))
+    if table is not None:
+        wheres.turn_to(table)
     return replace(base, ticket=ticket, spine=replace(base.spine, superseded=ticket.superseded))
 
 
@@ -119,14 +120,13 @@ def _context_of_base(base: StepInputs) -> WorkerState:
         mappings,
         replace(spine, freeze=base.freeze, grace=base.grace),
         odd_values(base.root, base.extract),
-        contents(base.root, base.extract),
     )
 
 
 def reattach_file(ticket: TaskSpec, key: Key, number: int, file: StageFile) -> StageFileResult:
     """Places and writes one stage file of a table whose routes decide its accounts, and returns the result."""
     turn_to(ticket.base.root, "reattach")
-    context = context_of(ticket)
+    context = context_of(ticket, key)
     mapping = context.mappings.tables[key]
     with concerning(f"{mapping.portal}.{mapping.table}"):
         rows = place_by_routes(mapping, pl.DataFrame(read_table(ticket.base.root, file)), context.spine)
@@ -153,7 +153,8 @@ def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str
     key = keys(mapping, rows.frame)
     table = "document" if mapping.table == "document" else mapping.table
     if mapping.content_columns or mapping.table == "document":
-        known = context.contents.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
+        every = contents(context.ticket.base.root, context.ticket.base.extract)  # the file share's too; not kept: few tables need it
+        known = every.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
         wanted = key[held].to_frame("key").join(known, on="key")
         digests = dict(wanted.select("key", "sha256").iter_rows())
         return digests, _held_files(rows, held, key, digests, context) if mapping.table == "document" else []

@@ -37,15 +37,16 @@ def free_port() -> int:
 class Cluster:
     """A scheduler on this machine and its workers, one process each, none of which a nanny starts again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self, folder: Path, *listening: str) -> None:
+        self.folder, self.port, self.listening = folder, free_port(), listening or ("--host", "127.0.0.1")
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.scheduler = self._start("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port))
+        self.scheduler = self._start("distributed.cli.dask_scheduler", *self.listening, "--port", str(self.port))
 
     def worker(self, *more: str, root: Path = ROOT) -> subprocess.Popen[bytes]:
         scratch = self.folder / f"worker-{len(self.processes)}"
-        words = (self.address, "--nthreads", "1", "--no-nanny", "--local-directory", str(scratch), *(more or ("--host", "127.0.0.1")))
+        nanny = () if "--nanny" in more else ("--no-nanny",)
+        words = (self.address, "--nthreads", "1", *nanny, "--local-directory", str(scratch), *(more or ("--host", "127.0.0.1")))
         return self._start("distributed.cli.dask_worker", *words, root=root)
 
     def restart(self) -> None:
@@ -69,8 +70,8 @@ class Cluster:
 
 
 @contextmanager
-def running(folder: Path, workers: int) -> Iterator[Cluster]:
-    made = Cluster(folder)
+def running(folder: Path, workers: int, *listening: str) -> Iterator[Cluster]:
+    made = Cluster(folder, *listening)
     try:
         for _ in range(workers):
             made.worker()
@@ -153,7 +154,7 @@ def test_a_missing_scheduler_or_one_without_workers_ends_the_command(world: Path
         assert "the scheduler has had no worker for 20 seconds" in done.err
 
 
-def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_named(world: Path, tmp_path: Path) -> None:
+def test_a_worker_of_another_build_and_a_cluster_that_others_can_reach_are_refused(world: Path, tmp_path: Path) -> None:
     """Its rows would follow other rules, in the evidence of this build. A scheduler accepts code from every client without authentication."""
     other = tmp_path / "build"
     for name in ("etl", "checks", "mappings", "sample_data"):
@@ -162,12 +163,17 @@ def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_n
     with (other / "etl" / "rules" / "b_people.py").open("a") as module:
         module.write("# another build\n")
     with running(tmp_path / "cluster", 0) as workers:
-        workers.worker("--host", "0.0.0.0")  # noqa: S104  # the default of a worker, which this test is about
+        outside = workers.worker("--host", "0.0.0.0")  # noqa: S104  # the default of a worker, which this test is about
         one = workspace(world, tmp_path / "cutover")
         done = one.process("extract", "--scheduler", workers.address)
-        assert done.code == 0, done.err
-        assert "a worker can be reached from other machines without TLS" in done.err
+        assert (done.code, "a worker can be reached from other machines without TLS" in done.err) == (7, True), done.err
         assert "the scheduler and" not in done.err
+        assert done.next.startswith("next: Start scheduler and workers with --host 127.0.0.1"), done.err
+        outside.kill()
+        outside.wait()
+        workers.worker()
+        done = one.process("extract", "--scheduler", workers.address)
+        assert done.code == 0, done.err
         workers.worker(root=other)
         deadline = time.monotonic() + 60
         with Client(workers.address) as client:
@@ -177,8 +183,28 @@ def test_a_worker_of_another_build_is_refused_and_one_that_others_can_reach_is_n
         done = one.process("reattach", "--scheduler", workers.address)
         assert (done.code, "1 of the cluster's workers run another build of this program" in done.err) == (1, True), done.err
     with pytest.raises(MigrationError, match="a worker runs another build"):  # one that came later
-        cluster.of_build("0" * 64, len, "")
-    assert cluster.of_build(code_identity(), len, "ab") == 2
+        cluster.of_build("0" * 64, False, len, "")
+    assert cluster.of_build(code_identity(), False, len, "ab") == 2
+
+
+def test_a_scheduler_or_nanny_that_listens_on_all_addresses_without_tls_is_refused(world: Path, tmp_path: Path) -> None:
+    """Previously it was named, and the rows of the old portals were sent to it. A worker that joins later is refused by its first task."""
+    one = workspace(world, tmp_path / "cutover")
+    with running(tmp_path / "everywhere", 0, "--host", "0.0.0.0") as workers:  # noqa: S104  # what this test is about
+        workers.worker()
+        done = one.process("run", "--scheduler", workers.address)
+        assert (done.code, "the scheduler can be reached from other machines without TLS" in done.err) == (7, True), done.err
+        assert not (one.run / "extract").exists()
+    with running(tmp_path / "nanny", 0) as workers:
+        workers.worker("--nanny", "--host", "0.0.0.0")  # noqa: S104
+        done = one.process("run", "--scheduler", workers.address)
+        assert (done.code, "a worker and a nanny can be reached" in done.err) == (7, True), done.err
+    with running(tmp_path / "later", 0) as workers:
+        workers.worker("--host", "0.0.0.0")  # noqa: S104
+        with Client(workers.address) as client:
+            client.wait_for_workers(1, timeout=60)
+            refused = client.submit(cluster.of_build, code_identity(), True, len, "").exception(timeout=60)
+        assert "a worker can be reached from other machines" in str(refused)
 
 
 def _wait_for(one: Workspace, run: subprocess.Popen[str], *steps: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from sample_data.disguise import disguise
 from tests.benchmarks.scaffold import PORTALS, first_block, renamed
 from tests.support.command import Done, command
+from tests.support.legacy import Legacy
 
 
 @pytest.fixture(scope="module")
@@ -141,3 +144,65 @@ def test_keys_of_several_columns_and_rows_in_two_tables_have_ready_lines_and_wha
         assert again[1] == written[1]
         assert "CT_CMPN_ADDR_OLD" not in (draft / "worklist.md").read_text(encoding="utf-8")
         assert "#+" not in address.read_text(encoding="utf-8")
+
+
+def _small_portal(folder: Path) -> Path:
+    """Profiles with a declared key behind a column that is unique by chance, a table with a key of two columns, and columns in a second table."""
+    legacy = Legacy().user(5, user_name="a@x.example")
+    for number in range(1, 13):
+        legacy.profile(number, website=f"https://{number}.example").model(100 + number, profile=number)
+        legacy.entity(1000 + number, type="IMP").contact(number, profile=number, user=5)
+        legacy.task(number, profile=number)
+    legacy.write(folder)
+    with closing(sqlite3.connect(folder / "portal2.sqlite")) as portal, portal:
+        declared = {name: [row[1:3] for row in portal.execute(f"PRAGMA table_info({name})")] for name in ("company_profile", "portal_task")}
+        first = ", ".join(f"{name} {kind}" for name, kind in declared["company_profile"] if name not in ("website", "company_profile_id"))
+        portal.executescript(
+            # A sequence number stands first, is unique and looks like a key; the declared key stands last.
+            f"""CREATE TABLE p (seq_id BIGINT, {first}, company_profile_id BIGINT PRIMARY KEY);
+            INSERT INTO p (seq_id, {", ".join(n for n, _ in declared["company_profile"] if n != "website")})
+                SELECT 7000 - company_profile_id, {", ".join(n for n, _ in declared["company_profile"] if n != "website")} FROM company_profile;
+            CREATE TABLE profile_more (profile_id BIGINT PRIMARY KEY, site VARCHAR(300));
+            INSERT INTO profile_more SELECT company_profile_id, website FROM company_profile;
+            DROP TABLE company_profile; ALTER TABLE p RENAME TO company_profile;
+            CREATE TABLE t (office_no BIGINT, {", ".join(f"{n} {k}" for n, k in declared["portal_task"])}, PRIMARY KEY (task_id, office_no));
+            INSERT INTO t SELECT task_id % 3, * FROM portal_task;
+            DROP TABLE portal_task; ALTER TABLE t RENAME TO portal_task;"""
+        )
+    return folder
+
+
+def test_declared_keys_go_before_columns_that_are_unique_by_chance(tmp_path: Path) -> None:
+    """Previously the first set of unique columns was taken, whatever the database declares."""
+    portal = _small_portal(tmp_path / "legacy")
+    done = command("scaffold", "--source", f"sqlite:///{portal}/portal2.sqlite", "--to", str(tmp_path / "draft"))
+    assert done.code == 0, done.err
+    tables = json.loads((tmp_path / "draft" / "scan.json").read_text(encoding="utf-8"))["portals"]["P2"]["tables"]
+    assert tables["company_profile"]["primary_key"] == ["company_profile_id"]
+    assert tables["portal_task"]["primary_key"] == tables["portal_task"]["key_of_several"] == ["task_id", "office_no"]
+    draft = tmp_path / "draft" / "portal2"
+    assert 'company_profile_id = "company_profile_id"' in (draft / "company_profile.toml").read_text(encoding="utf-8")
+    assert 'task_id = { number = ["task_id", "office_no"] }' in (draft / "portal_task.toml").read_text(encoding="utf-8")
+
+
+def test_a_proposed_look_up_is_a_line_that_works(tmp_path: Path) -> None:
+    portal = _small_portal(tmp_path / "legacy")
+    source = ("--source", f"sqlite:///{portal}/portal2.sqlite")
+    assert command("scaffold", *source, "--to", str(tmp_path / "draft")).code == 0
+    work = (tmp_path / "draft" / "worklist.md").read_text(encoding="utf-8")
+    line = next(line for line in work.splitlines() if "perhaps in profile_more" in line)
+    look = line.partition("a row of it by its key: ")[2]
+    assert line.startswith("- OPEN company_profile.website: ")
+    adapter = tmp_path / "adapter" / "portal2"
+    adapter.mkdir(parents=True)
+    (adapter / "company_profile.toml").write_text(
+        f'[[from]]\ntable = "company_profile"\n{look}\n[from.columns]\nwebsite = "more.site"\n[from.retired]\nseq_id = "technical"\n'
+    )
+    key = 'task_id = { number = ["task_id", "office_no"] }\n'
+    (adapter / "portal_task.toml").write_text(f'[[from]]\ntable = "portal_task"\n[from.columns]\n{key}')
+    store = ("--target", f"sqlite:///{tmp_path}/store.sqlite", "--objects", str(tmp_path / "objects"), "--run", str(tmp_path / "run"))
+    done = command("run", *source, "--files", f"{portal}/files", "--adapter", str(tmp_path / "adapter"), *store)
+    assert done.code == 0, done.err
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as new:
+        sites = {site for (site,) in new.execute("SELECT website FROM entity_account")}
+    assert sites == {f"https://{number}.example" for number in range(1, 13)}

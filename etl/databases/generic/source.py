@@ -89,6 +89,15 @@ class PortableSource(ClosedAtExit):
         except sa.exc.DBAPIError:
             return {}  # a relation that the role may not read, or a broken view: a mapping that names it gets the message about missing columns
 
+    def primary_keys(self) -> dict[str, tuple[str, ...]]:
+        """Returns the declared primary key's columns by table; a table without one is left out."""
+        with self._safe("reading the catalogue"):
+            inspector = sa.inspect(self._connection)
+            found = {
+                name: tuple(inspector.get_pk_constraint(name)["constrained_columns"]) for name in self._tables if name not in self._views
+            }
+        return {name: key for name, key in found.items() if key}
+
     def relation_kinds(self) -> dict[str, str]:
         return self._views
 

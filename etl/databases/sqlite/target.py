@@ -359,15 +359,18 @@ def _described(shape: tuple[str, bool, int]) -> str:
 
 
 def looked_at(url: str, schema: Schema) -> list[str]:
-    """Returns `differences_from` of the file behind the URL, without a lock and without creating it. The load refuses a file that is not a database."""
+    """Returns `differences_from` of the file behind the URL, without a lock and without creating it. Raises MigrationError for a file of another kind."""
     path = Path(sqlalchemy.make_url(url).database or "").absolute()
     if not path.is_file():
         return []
     connection = sqlite3.connect(f"file:{urllib.parse.quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=30)
     try:
         return _differences(connection, schema)
-    except sqlite3.DatabaseError:
-        return []
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            message = f"--target: {redacted_url(url)} is not a SQLite database."
+            raise MigrationError(message, "Give a new or an empty file; that one is not changed.") from None
+        return []  # the load names what keeps it from reading
     finally:
         connection.close()
 

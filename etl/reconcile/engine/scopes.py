@@ -1,6 +1,7 @@
 """Which accounts a row belongs to: numbered lists of accounts, and where a source row's number is found by its key."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,7 @@ import polars as pl
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 MISSING, UNSET = -1, -2  # of a position: no such row; no reference at all
 
@@ -106,27 +108,36 @@ class Indexing:
     """
 
     def __init__(self) -> None:
-        self._parts: list[tuple[Ints, Mask, npt.NDArray[np.int32], dict[str, Ints]]] = []
+        self._keys: list[Ints] = []
+        self._loaded: list[Mask] = []
+        self._scopes: list[npt.NDArray[np.int32]] = []
+        self._extra: dict[str, list[Ints]] = {}
 
     def add(self, key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> None:
         """Adds rows; those with a null key are left out, because nothing can refer to them."""
         present = key.is_not_null().to_numpy()
         scopes = np.full(len(key), -1, np.int32) if scope is None else np.where(loaded, scope, -1).astype(np.int32)
-        self._parts.append(
-            (as_key(key)[present], loaded[present], scopes[present], {name: values[present] for name, values in extra.items()})
-        )
+        self._keys.append(as_key(key)[present])
+        self._loaded.append(loaded[present])
+        self._scopes.append(scopes[present])
+        for name, values in extra.items():
+            self._extra.setdefault(name, []).append(values[present])
 
     def index(self) -> Index:
-        """Returns the index, sorted by key, and releases the collected batches."""
-        if not self._parts:
-            return Index(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int32))
-        keys, loaded, scopes = (np.concatenate([part[n] for part in self._parts]) for n in range(3))
-        extra = {name: np.concatenate([part[3][name] for part in self._parts]) for name in self._parts[0][3]}
-        self._parts = []
+        """Returns the index, sorted by key, and releases the collected batches, one column after the other."""
+        keys, loaded = _taken(self._keys, np.zeros(0, np.int64)), _taken(self._loaded, np.zeros(0, np.bool_))
+        scopes = _taken(self._scopes, np.zeros(0, np.int32))
+        extra = {name: _taken(parts, parts[0][:0]) for name, parts in self._extra.items()}
         if (keys[1:] >= keys[:-1]).all():
             return Index(keys, loaded, scopes, extra)
         order = np.argsort(keys, kind="stable")
         return Index(keys[order], loaded[order], scopes[order], {name: values[order] for name, values in extra.items()})
+
+
+def _taken(parts: list[npt.NDArray[T]], none: npt.NDArray[T]) -> npt.NDArray[T]:
+    whole = np.concatenate([none, *parts])
+    parts.clear()
+    return whole
 
 
 def indexed(key: pl.Series, loaded: Mask, scope: Ints | None = None, **extra: Ints) -> Index:

@@ -146,7 +146,9 @@ def _answered_twice(world: ExpectedState) -> Ints:
     found = [_pair(part.frame) for part in source.database.parts("profile_response", columns)]
     if not found:
         return np.zeros(0, np.int64)
-    pairs = np.sort(np.concatenate(found))
+    pairs = np.concatenate(found)
+    found.clear()
+    pairs.sort()
     return np.unique(pairs[1:][pairs[1:] == pairs[:-1]])
 
 
