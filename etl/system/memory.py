@@ -11,11 +11,11 @@ import pyarrow as pa
 
 # Options of glibc's mallopt, from malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_LARGE = 1 << 20  # bytes
+_LARGE = 1 << 18  # bytes
 
 
 def limit_free_memory() -> None:
-    """Makes the C library's allocator return freed arrays of a megabyte and more at once; changes nothing else.
+    """Makes the C library's allocator return freed arrays of 256 KB and more at once; changes nothing else.
 
     By default its limit grows with the largest freed array, to 32 MB, and each thread keeps free pages of its own: at 25,000 profiles a third of
     the memory of a step. For a process that will hold much, before it starts threads.

@@ -21,8 +21,13 @@ def fault(name: str) -> Callable[[Fault], Fault]:
     return keep
 
 
+def value_of(stage: Stage, table: str, column: str, /, **values: Any) -> Any:
+    """Returns the column's value in the first row of the table with these values."""
+    return stage.rows(table)[stage.position(table, **values)][column]
+
+
 def account_id_of(stage: Stage, entity: int) -> bytes:
-    return bytes(next(row["account_id"] for row in stage.rows("entity_account") if row["legacy_entity_id"] == entity))
+    return bytes(value_of(stage, "entity_account", "account_id", legacy_entity_id=entity))
 
 
 def changed(stage: Stage, table: str, position: int, /, **values: Any) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from tests.unit.checks.planted import account_id_of, changed, fault
+from tests.unit.checks.planted import account_id_of, changed, fault, value_of
 from tests.unit.checks.test_checks_stage import STRANGER, Stage
 
 
@@ -101,7 +101,7 @@ def an_inherited_signature_becomes_direct_and_an_old_one_new(stage: Stage) -> se
 
 @fault("agreements.act_covers")
 def a_signature_covers_nothing(stage: Stage) -> set[str]:
-    act = next(row["act_id"] for row in stage.rows("signature_act") if row["legacy_key"] == "1")
+    act = value_of(stage, "signature_act", "act_id", legacy_key="1")
     stage.drop("account_agreement", stage.position("account_agreement", act_id=act))
     return {"1"}
 
@@ -117,13 +117,13 @@ def a_group_without_members(stage: Stage) -> set[str]:
 
 @fault("programs.consent_covers")
 def a_consent_for_another_account(stage: Stage) -> set[str]:
-    act = next(row["act_id"] for row in stage.rows("signature_act") if row["legacy_key"] == "3")
+    act = value_of(stage, "signature_act", "act_id", legacy_key="3")
     return changed(stage, "account_program", 0, consent_act_id=act)
 
 
 @fault("svi.consent_covers")
 def a_membership_by_another_accounts_consent(stage: Stage) -> set[str]:
-    act = next(row["act_id"] for row in stage.rows("signature_act") if row["legacy_key"] == "3")
+    act = value_of(stage, "signature_act", "act_id", legacy_key="3")
     return changed(stage, "svi_membership", 0, consent_act_id=act)
 
 

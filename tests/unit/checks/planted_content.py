@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from tests.unit.checks.planted import account_id_of, changed, fault
+from tests.unit.checks.planted import account_id_of, changed, fault, value_of
 from tests.unit.checks.test_checks_stage import SHAPES, STRANGER, Stage
 
 
@@ -20,7 +20,7 @@ def a_question_of_no_category(stage: Stage) -> set[str]:
 
 @fault("responses.on_the_profiles_account")
 def an_answer_to_another_accounts_security_profile(stage: Stage) -> set[str]:
-    other = next(row["security_profile_id"] for row in stage.rows("security_profile") if row["account_id"] == account_id_of(stage, 201))
+    other = value_of(stage, "security_profile", "security_profile_id", account_id=account_id_of(stage, 201))
     return changed(stage, "profile_response", 0, security_profile_id=other)
 
 
@@ -78,8 +78,8 @@ for _table in ("security_profile", "validation_finding", "portal_task", "tc_annu
 
 @fault("documents.links_within_account")
 def a_link_to_another_accounts_answer_and_a_message_of_a_thread_elsewhere(stage: Stage) -> set[str]:
-    answer = next(row["response_id"] for row in stage.rows("profile_response") if row["account_id"] == account_id_of(stage, 201))
-    message = next(row["message_id"] for row in stage.rows("message") if row["legacy_key"] == "2")
+    answer = value_of(stage, "profile_response", "response_id", account_id=account_id_of(stage, 201))
+    message = value_of(stage, "message", "message_id", legacy_key="2")
     one, other = stage.position("document_link", target_cd="RESPONSE"), stage.position("document_link", target_cd="MESSAGE")
     return changed(stage, "document_link", one, target_id=answer) | changed(stage, "document_link", other, target_id=message)
 
@@ -95,7 +95,7 @@ def a_linked_document_is_of_the_internal_library(stage: Stage) -> set[str]:
 
 @fault("documents.previous_on_same_account")
 def an_earlier_version_on_another_account(stage: Stage) -> set[str]:
-    other = next(row["document_id"] for row in stage.rows("document") if row["account_id"] == account_id_of(stage, 201))
+    other = value_of(stage, "document", "document_id", account_id=account_id_of(stage, 201))
     return changed(stage, "document", stage.position("document", legacy_key="2"), previous_document_id=other)
 
 
@@ -135,7 +135,7 @@ def a_program_on_a_brokers_account(stage: Stage) -> set[str]:
 
 @fault("anl.documents_on_same_account")
 def a_notifications_document_of_another_account(stage: Stage) -> set[str]:
-    other = next(row["document_id"] for row in stage.rows("document") if row["account_id"] == account_id_of(stage, 201))
+    other = value_of(stage, "document", "document_id", account_id=account_id_of(stage, 201))
     return changed(stage, "tc_anl_document", 0, document_id=other)
 
 

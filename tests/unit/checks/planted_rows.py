@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from tests.unit.checks.planted import account_id_of, changed, fault
+from tests.unit.checks.planted import account_id_of, changed, fault, value_of
 from tests.unit.checks.test_checks_stage import STRANGER, Stage
 
 
@@ -98,7 +98,7 @@ def a_link_is_lost(stage: Stage) -> set[str]:
 
 @fault("conserved.P2.document_content")
 def a_documents_bytes_are_lost(stage: Stage) -> set[str]:
-    digest = next(row["sha256"] for row in stage.rows("document") if row["legacy_key"] == "1")
+    digest = value_of(stage, "document", "sha256", legacy_key="1")
     stage.drop("stored_object", stage.position("stored_object", sha256=digest))
     return {"1: neither loaded nor held"}
 
