@@ -64,8 +64,8 @@ def main(sizes: list[int], place_of_json: Path | None = None) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             world = Path(scratch) / "world"
             world.mkdir()
-            urls = [f"sqlite:///{world / name}" for name in ("portal2.sqlite", "tc.sqlite")]
-            rows = sum(write_synthetic(*urls, world / "files", profiles, 7).values())
+            portal2, tc = (f"sqlite:///{world / name}" for name in ("portal2.sqlite", "tc.sqlite"))
+            rows = sum(write_synthetic(portal2, tc, world / "files", profiles, 7).values())
             results = []
             for number in range(ROUNDS):
                 path = Path(scratch) / str(number)

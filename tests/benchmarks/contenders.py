@@ -71,7 +71,7 @@ def by_pandas(old: str, new: str, method: Any) -> None:
         reading,
     )
     account["account_id"] = [f"{n:012x}8000" for n in account["entity_id"]]
-    yearly = None
+    yearly = pd.DataFrame()  # the first of SIMPLE fills it
     for source, table, key, route, renamed in SIMPLE:
         rows = pd.read_sql(f"SELECT * FROM portal2.{source}", reading)
         owners = (

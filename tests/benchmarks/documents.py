@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..faults.postgres import started, write_postgres_world
 from ..faults.scene import Scene
@@ -88,7 +89,7 @@ def main() -> None:
         write_world(folder / "world")
 
         def measured(
-            name: str, prepare: Callable[[Scene], object], none: dict[str, tuple[float, float]], **stores: str
+            name: str, prepare: Callable[[Scene], object], none: dict[str, tuple[float, float]], **stores: Any
         ) -> dict[str, tuple[float, float]]:
             scene = Scene(folder / "scene", **stores)
             scene.folder.mkdir()

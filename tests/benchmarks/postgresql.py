@@ -196,9 +196,10 @@ def compare(
     parts: bool = True,
     memory: bool = True,
     results: Results | None = None,
+    fsync: str = "off",
 ) -> dict[str, float]:
     """Prints what each contender costs for a world of that size; this project's medians come back."""
-    with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch)) as (old, new):
+    with tempfile.TemporaryDirectory() as scratch, two_servers(Path(scratch), fsync=fsync) as (old, new):
         scene = Scene(Path(scratch), old, new, dlt)
         old.fresh("world")
         with psycopg.connect(old.url("world"), autocommit=True) as session:
@@ -208,7 +209,7 @@ def compare(
         with psycopg.connect(old.url("world"), autocommit=True) as session:
             session.execute("VACUUM ANALYZE")
         _say(
-            f"\n## {profiles:,} profiles, {sum(rows.values()):,} rows, PostgreSQL {new.version}, {platform.python_version()} on {os.cpu_count()} cores\n"
+            f"\n## {profiles:,} profiles, {sum(rows.values()):,} rows, PostgreSQL {new.version} (fsync = {fsync}), {platform.python_version()} on {os.cpu_count()} cores\n"
         )
         chosen = {name: run for name, run in CONTENDERS.items() if any(letter in name for letter in only)}
         if dlt is None:
@@ -306,6 +307,7 @@ def main() -> None:
         action="store_true",
         help="leave out the last round, which looks at the memory: that takes time from what is measured",
     )
+    parser.add_argument("--fsync", action="store_const", const="on", default="off", help="servers wait for their disks")
     parser.add_argument("--only", default="abcde", help="letters of the contenders")
     parser.add_argument("--dlt", metavar="PYTHON", help="the interpreter of an environment that has dlt[postgres,sql_database]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
@@ -315,7 +317,7 @@ def main() -> None:
         subprocess.run([dlt, "-c", "from dlt.sources.sql_database import sql_database"], check=True)
     packages = ("psycopg", "polars", "pyarrow", "pandas", "adbc-driver-postgresql", "SQLAlchemy")
     _say(", ".join(f"{name} {version(name)}" for name in packages))
-    kept = Results.begun_now("postgresql", profiles=given.profiles, rounds=given.rounds, only=given.only)
+    kept = Results.begun_now("postgresql", profiles=given.profiles, rounds=given.rounds, only=given.only, fsync=given.fsync)
     results = [
         compare(
             profiles,
@@ -326,6 +328,7 @@ def main() -> None:
             not given.no_parts,
             not given.no_memory,
             kept,
+            given.fsync,
         )
         for profiles in given.profiles
     ]

@@ -1,4 +1,4 @@
-"""Loads, rollbacks and deltas: `python -m tests.benchmarks.reload [--profiles 300 1200] [--only postgresql] [--changed 100] [--made] [--json FILE]`.
+"""Loads, rollbacks and deltas: `python -m tests.benchmarks.reload [--profiles 300 1200] [--only postgresql] [--changed 100] [--made] [--fsync] [--json FILE]`.
 
 A whole run into an empty store, its rollback, the same run again, a run of the same portals after one row in `--changed` of each large table was changed
 and a tenth as many came and went, and its rollback. Prints seconds, and their ratio to the first load or to the first run. What a rollback takes
@@ -154,15 +154,15 @@ def _tidied(url: str) -> None:
         session.execute("ANALYZE")
 
 
-def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool, path: Path | None = None) -> None:
-    results = Results.begun_now("reload", profiles=list(sizes))
+def main(sizes: Sequence[int], kinds: Sequence[str], one_in: int, made: bool, fsync: str = "off", path: Path | None = None) -> None:
+    results = Results.begun_now("reload", profiles=list(sizes), fsync=fsync)
     for profiles in sizes:
         for kind in kinds:
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch) / "cutover"
                 folder.mkdir()
                 workspace = Workspace(folder, profiles)
-                with two_servers(Path(scratch)) if kind == "postgresql" else nullcontext((None, None)) as (_, server):
+                with two_servers(Path(scratch), fsync=fsync) if kind == "postgresql" else nullcontext((None, None)) as (_, server):
                     seen = measured(workspace, server, one_in, made)
             _say(f"\n{kind}, {profiles:,} profiles, {workspace.rows:,} rows\n\n| what | s | cpu s | of | s / |\n|---|--:|--:|---|--:|")
             for what, (seconds, cpu, of) in seen.items():
@@ -182,6 +182,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", choices=KINDS, nargs="+", default=KINDS)
     parser.add_argument("--changed", type=int, default=100, metavar="N", help="one row in N of each large table changes before the delta")
     parser.add_argument("--made", action="store_true", help="also a load into tables that were made before")
+    parser.add_argument("--fsync", action="store_const", const="on", default="off", help="servers wait for their disks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON, with versions and machine")
     given = parser.parse_args()
-    main(given.profiles, given.only, given.changed, given.made, given.json)
+    main(given.profiles, given.only, given.changed, given.made, given.fsync, given.json)

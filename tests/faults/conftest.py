@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Reference:
     """An undisturbed run: what it left, its scene before each step, and how long each step took."""
 
     folder: Path
-    stores: dict[str, str]
+    stores: dict[str, Any]
     stages: dict[str, str]
     store: Content
     objects: dict[str, str]
@@ -102,7 +103,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Referenc
     return Reference.kept(once(tmp_path_factory, "reference", make))
 
 
-def undisturbed(folder: Path, world: Path, steps: Sequence[str], **stores: str) -> Reference:
+def undisturbed(folder: Path, world: Path, steps: Sequence[str], **stores: Any) -> Reference:
     """These steps of a run of that world, the scene before each of them kept."""
     scene = Scene(folder / "scene", **stores)
     scene.folder.mkdir()

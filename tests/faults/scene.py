@@ -165,11 +165,17 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
                 continue
             kill_group(process)
             out, err = process.communicate()
-            raise AssertionError(f"hung for {PATIENCE} s: {process.args}\n{out}\n{err}") from None
+            raise AssertionError(f"hung for {PATIENCE} s: {process.args!r}\n{out}\n{err}") from None
     if alone:
         kill_group(process)
-    argv = process.args if isinstance(process.args, list) else [str(process.args)]
-    answer = Ended([str(word) for word in argv], process.returncode, out or "", err or "", time.monotonic() - began)
+    words: Any = process.args
+    answer = Ended(
+        [str(word) for word in (words if isinstance(words, list) else [words])],
+        process.returncode,
+        out or "",
+        err or "",
+        time.monotonic() - began,
+    )
     found = said_secret(answer.out + answer.err)
     assert not found, f"{found} was said:\n{answer}"
     assert "Internal error" not in answer.err, answer  # a fault from outside is named as what it is

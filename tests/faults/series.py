@@ -75,4 +75,8 @@ def at_random(command: str, seconds: float, seed: str, many: int, *more: str, al
     """Kills at random moments of a command that takes so many seconds; not while only the interpreter starts."""
     chance = random.Random(seed)
     moments = [seconds * chance.uniform(0.3, 1.0) for _ in range(many)]
-    return [lambda scene, moment=moment: killed_after(scene, command, moment, *more, alone=alone) for moment in moments]
+
+    def at(moment: float) -> Shot:
+        return lambda scene: killed_after(scene, command, moment, *more, alone=alone)
+
+    return [at(moment) for moment in moments]

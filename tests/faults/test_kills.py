@@ -6,6 +6,7 @@ Nearly all of them in series: killed, given again and killed later, resumes of r
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_calls(step: str, reference: Reference, scenes: Scenes) -> None:
     """At calls that make, move, remove or secure a file, evenly spread over all that the step makes, from the first to the last."""
     needs_strace()
     points = spread(made(scenes(reference.before(step)), step, tuple(KINDS)), _CALLS[step])
-    shots: list[Shot] = [lambda scene, call=call, number=number: killed(scene, step, call, number) for call, number in points]
+    shots: list[Shot] = [partial(killed, command=step, call=call, number=number) for call, number in points]
     assert _step(step, KILL_CALLS, reference, scenes).shoot(shots) > len(points) // 2
 
 
@@ -60,7 +61,7 @@ def test_check(reference: Reference, scenes: Scenes) -> None:
     needs_strace()
     points = made(scenes(reference.before("check")), "check", ("fsync", "rename"))
     points = [*points[:3], points[-1]]  # looking at every call of a step that imports so much takes half a minute for a late one
-    shots: list[Shot] = [lambda scene, call=call, number=number: killed(scene, "check", call, number) for call, number in points]
+    shots: list[Shot] = [partial(killed, command="check", call=call, number=number) for call, number in points]
     # Last: the first start of all is slower than those behind it, so a late moment may find the step at its end.
     shots += at_random("check", reference.seconds["check"], "check in short", 3)
     assert _step("check", KILL_CALLS, reference, scenes).shoot(shots) >= len(points)

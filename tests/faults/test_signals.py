@@ -91,7 +91,7 @@ def test_a_closed_pipe(what: str, words: tuple[str, ...], reference: Reference, 
     os.close(reader)
     places = {"stdout": {"stdout": writer}, "stderr": {"stderr": writer}, "both": {"stdout": writer, "stderr": writer}}[what]
     with tried(SIGNALS):
-        end = scene.run("load", *words, **places)
+        end = scene.run("load", *words, before=(), **places)
         os.close(writer)
         nothing_or_all(scene, {}, reference)
         assert end.code == 0, end

@@ -122,6 +122,7 @@ def test_all_damages(reference: Reference, other: Path, scenes: Callable[[Scene]
 
 def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene], Scene], monkeypatch: pytest.MonkeyPatch) -> None:
     """So many damages of each kind, and after them the load that nothing disturbs."""
+    import etl.pipeline.binding
     import etl.pipeline.runner
     from etl.errors import EvidenceAltered
     from etl.options import Options
@@ -129,7 +130,7 @@ def _bulk(each: int, reference: Reference, other: Path, scenes: Callable[[Scene]
 
     scene = scenes(reference.before("load"))
     monkeypatch.chdir(scene.folder)
-    monkeypatch.setattr(etl.pipeline.runner, "bound_mappings", cache(etl.pipeline.runner.bound_mappings))
+    monkeypatch.setattr(etl.pipeline.runner, "bound_mappings", cache(etl.pipeline.binding.bound_mappings))
     stores = Options(source=scene.source, tc=scene.tc, files="world/files", objects="objects", run=Path("run"))
     missed = []
     for kind in KINDS:
