@@ -133,7 +133,7 @@ def test_parents_owners_and_groups_count_too(tmp_path: Path) -> None:
     folder.parent.chmod(0o777)
     assert (
         f"{folder.parent} (mode 0777)" in other_writers("--mappings", folder)[0]
-    )  # whoever may write there can put another folder in its place
+    )  # anyone who may write there can put another folder in its place
     folder.parent.chmod(0o1777)
     assert other_writers("--mappings", folder) == []
     for number in range(7):
