@@ -105,6 +105,11 @@ def database_url(option: str, text: str) -> str:
     if driver in _ASYNCHRONOUS or (own is not None and driver not in ("", *own)) or (plus and not driver):
         message = f"{option}: the driver {driver!a} in {dialect}+{driver}:// is not supported here."
         raise WrongUsage(message, f"Write {dialect}:// without a driver." if own else "Use a synchronous driver.")
+    if dialect == "sqlite":
+        file = text.partition(":///")[2]
+        if "?" in file or file.startswith("file:") or file == ":memory:":
+            message = f"{option}: a SQLite database is given as a file, without options after a question mark, `file:` or `:memory:`."
+            raise WrongUsage(message, "Write it as sqlite:////folder/file.sqlite. Old portals are opened read-only in any case.")
     if not text.startswith("sqlite:///"):  # a look-up in a SQLite file must not wait for the rest
         import sqlalchemy
 

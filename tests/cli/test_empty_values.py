@@ -82,6 +82,9 @@ def test_empty_arguments_are_wrong_usage(tmp_path: Path) -> None:
         ("jdbc:postgresql://h/d", "is not a valid database URL"),
         ("host=h dbname=d", "is not a valid database URL"),
         ("mysql+asyncmy://u@h/d", "the driver 'asyncmy'"),
+        ("sqlite:///:memory:", "a SQLite database is given as a file"),
+        ("sqlite:///file:x?mode=memory&uri=true", "a SQLite database is given as a file"),
+        ("sqlite:///x.db?timeout=5", "a SQLite database is given as a file"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_by_its_option_and_never_shown(url: str, says: str, tmp_path: Path) -> None:

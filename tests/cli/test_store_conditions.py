@@ -195,6 +195,57 @@ def test_fp62_objects_that_change_or_expose_loaded_rows_are_reported_by_plan_and
     assert not (small.run / "extract").exists()
 
 
+# In a store without the contract's tables: each has a name that a table or the view will need.
+OTHERS = {
+    "account_picker: is a view of another origin": "CREATE VIEW account_picker AS SELECT 1 AS one",
+    "login: is a materialized view of another origin": "CREATE MATERIALIZED VIEW login AS SELECT 1 AS one",
+    "document: is a sequence of another origin": "CREATE SEQUENCE document",
+    "message: is a type of another origin": "CREATE TYPE message AS (one int)",
+    "entity_account: is a type of another origin": "CREATE DOMAIN entity_account AS int",
+    "cbp_user: is an index of another origin": "CREATE TABLE other (one int); CREATE INDEX cbp_user ON other (one)",
+}
+
+
+def test_fp62_objects_with_a_name_of_the_contract_in_a_store_without_its_tables_are_refused_postgresql(
+    small: Workspace, postgres: str
+) -> None:
+    """Previously `plan` passed them, and the load ended with an error of the server, unknown whether it had published."""
+    with psycopg.connect(postgres, autocommit=True) as session:
+        session.execute("CREATE DATABASE names_taken")
+    url = make_url(postgres).set(database="names_taken").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as session:
+        for statement in OTHERS.values():
+            session.execute(statement.encode())
+    for name in ("plan", "run"):
+        done = run(small, name, url)
+        assert done.code == 7, done.err
+        assert [sentence for sentence in OTHERS if sentence not in done.err] == [], done.err
+    assert not (small.run / "extract").exists()
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(
+            "DROP VIEW account_picker; DROP MATERIALIZED VIEW login; DROP SEQUENCE document; DROP TYPE message; DROP DOMAIN entity_account;"
+            " DROP TABLE other; CREATE TABLE account_picker (one int)"
+        )
+    done = run(small, "plan", url)
+    assert (done.code, "account_picker: is a table of another origin" in done.err) == (7, True), done.err
+
+
+def test_fp62_objects_with_a_name_of_the_contract_in_a_store_without_its_tables_are_refused(small: Workspace) -> None:
+    prepared(
+        small,
+        "CREATE TABLE other (one INTEGER)",
+        "CREATE INDEX document ON other (one)",
+        "CREATE VIEW Login AS SELECT 1",
+        "CREATE TABLE account_picker (one INTEGER)",
+        "CREATE TABLE MESSAGE (one INTEGER)",  # SQLite knows one spelling of a name only
+    )
+    for name in ("plan", "run"):
+        done = small.command(name)
+        assert done.code == 7, done.err
+        for sentence in ("document: is an index", "Login: is a view", "account_picker: is a table", "MESSAGE: is a table"):
+            assert f"{sentence} of another origin" in done.err, done.err
+
+
 def test_fp70_other_grants_and_disabled_triggers_are_reported_and_allowed_postgresql(small: Workspace, database: str) -> None:
     with psycopg.connect(database, autocommit=True) as session:
         session.execute("CREATE ROLE onlooker")

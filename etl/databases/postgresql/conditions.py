@@ -63,7 +63,7 @@ def conditions(session: Session, schema: Schema) -> Conditions:
     if not session.execute(
         f"SELECT 1 FROM pg_class c WHERE {_OURS} AND c.relkind IN ('r', 'p', 'f') LIMIT 1".encode(), (list(schema.tables),)
     ).fetchone():
-        return Conditions(refused)
+        return Conditions(refused, _events(session))
     refused += _found(session, _FOUND, ours)
     named += _found(session, _IDLE, ours)
     actions = session.execute(
@@ -79,8 +79,12 @@ def conditions(session: Session, schema: Schema) -> Conditions:
     ]
     for sentence, stands_in_the_way in _rights(session, ours):
         (refused if stands_in_the_way else named).append(sentence)
+    return Conditions(refused, [*named, *_events(session)])
+
+
+def _events(session: Session) -> list[str]:
     events = session.execute("SELECT evtname FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1").fetchall()
-    return Conditions(refused, [*named, *(f"event trigger {name} in the database" for (name,) in events)])
+    return [f"event trigger {name} in the database" for (name,) in events]
 
 
 def _found(session: Session, questions: tuple[tuple[str, str], ...], ours: list[str]) -> list[str]:

@@ -15,15 +15,34 @@ from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
 _BESIDE = "portal_migrate_view"
+_TABLES = "rpf"  # kinds in pg_class: tables, partitioned and foreign ones; the latter are refused by their columns, keys and conditions
+_A = {
+    "r": "a table",
+    "p": "a table",
+    "f": "a foreign table",
+    "v": "a view",
+    "m": "a materialized view",
+    "S": "a sequence",
+    "i": "an index",
+    "I": "an index",
+    "c": "a type",
+    "type": "a type",
+}
+_OF_THAT_NAME = (
+    "SELECT c.relname::text, c.relkind::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%(names)s)"
+    " UNION ALL SELECT t.typname::text, 'type' FROM pg_type t WHERE t.typnamespace = current_schema()::regnamespace AND t.typrelid = 0"
+    " AND t.typname = ANY (%(names)s) ORDER BY 1, 2"
+)
 
 
 def differences(session: Session, schema: Schema) -> list[str]:
     """Returns one sentence for each difference between the current schema's tables and the contract (names, types, nullability, keys); empty where it has none of them."""
     existing = shapes(session)
+    taken = _taken(session, schema)
     if not existing.keys() & schema.tables.keys():
-        return []
+        return taken
     not_null, keys, generated = _not_null(session), _keys(session), _generated(session)
-    found = [f"{name}: no such table" for name in schema.tables if name not in existing]
+    found = taken + [f"{name}: no such table" for name in schema.tables if name not in existing]
     for table in schema.tables.values():
         shape = existing.get(table.name, {})
         for column in table.columns if shape else ():
@@ -40,6 +59,20 @@ def differences(session: Session, schema: Schema) -> list[str]:
         found += _key_differences(table, keys.get(table.name, set())) if shape else []
     whole = not any(text.endswith((": no such column", ": no such table")) for text in found)
     return found + [f"{name}: {VIEW_DIFFERS}" for name, sql in schema.views.items() if not _same_view(session, name, sql, whole)]
+
+
+def _taken(session: Session, schema: Schema) -> list[str]:
+    """Returns one sentence for each object that has the name of a table or view of the contract and is of another kind, so that it cannot be created.
+
+    A view beside none of the contract's tables is not the contract's view.
+    """
+    rows = session.execute(_OF_THAT_NAME.encode(), {"names": [*schema.tables, *schema.views]}).fetchall()
+    tables = any(kind in _TABLES for name, kind in rows if name in schema.tables)
+    return [
+        f"{name}: is {_A.get(kind, 'a relation')} of another origin"
+        for name, kind in rows
+        if kind not in (_TABLES if name in schema.tables else "v" if tables else "")
+    ]
 
 
 def _same_view(session: Session, name: str, sql: str, whole: bool) -> bool:

@@ -384,12 +384,15 @@ def _shape_of(connection: sqlite3.Connection, name: str) -> Shape:
     return {column: (kind.upper(), bool(not_null or pk), pk) for column, kind, not_null, pk in info}
 
 
+_A = {"table": "a table", "view": "a view", "index": "an index"}
+
+
 def _differences(connection: sqlite3.Connection, schema: Schema) -> list[str]:
     existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    others = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
-    if not existing & schema.tables.keys():  # an empty store, unless a view has a name that its tables and its view will have
-        taken = sorted(others & (schema.tables.keys() | {"account_picker"}))
-        return [f"{name}: is a view of another origin" for name in taken]
+    if not existing & schema.tables.keys():  # an empty store, unless an object has a name that its tables and its view will have
+        objects = connection.execute("SELECT name, type FROM sqlite_master ORDER BY name, type").fetchall()
+        names = schema.tables.keys() | schema.views.keys()
+        return [f"{name}: is {_A[kind]} of another origin" for name, kind in objects if name.lower() in names and kind != "trigger"]
     found = [f"{name}: no such table" for name in schema.tables if name not in existing]
     for table in schema.tables.values():
         shape = _shape_of(connection, table.name) if table.name in existing else {}
