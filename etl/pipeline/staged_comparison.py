@@ -19,6 +19,7 @@ ID = "verifier.staged_rows"
 MOST_ROWS = 1_000_000  # staged rows up to which every run compares; with more only a rehearsal does, because it takes a tenth of a run (SQLite, 300 and 1,000 profiles)
 _QUESTION = "Do the staged rows match what the verifier computes from the old portals?"
 _WHY = "A wrong rule, id, key, route, code or date in the loader would otherwise be found only after publishing."
+_DIFFERENT = "These staged rows differ from what the verifier computes from the old portals."
 _SHOWN = ("table", "kind", "legacy_portal", "legacy_key", "account_number", "column")
 
 
@@ -47,7 +48,7 @@ def verifiers_answer(options: Options, mappings: Mappings, folder: RunFolder, re
     )
     keys = tuple(sorted(_named(row) for row in result.differences.select(_SHOWN).iter_rows(named=True)))
     asked = sum(count.expected for count in result.tables.values())
-    return Answer(ID, _QUESTION, _WHY, "critical", "", asked, len(keys), keys, time.monotonic() - began)
+    return Answer(ID, _QUESTION, _WHY, "critical", "", asked, len(keys), keys, time.monotonic() - began, _DIFFERENT if keys else "")
 
 
 def _named(row: dict[str, Any]) -> str:

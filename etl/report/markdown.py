@@ -212,7 +212,8 @@ def _checks(report: Report, found: Lists) -> list[str]:
             lines += [f"### {code(answer['id'])} failed ({answer['severity']})", ""]
             lines += [f"{escaped(answer['question'])} {escaped(answer['why'])}", ""]
             lines += [escaped(answer["sentence"]), ""] if answer["sentence"] else []
-            lines += [f"{plural(answer['failed'], 'row')} of {code(answer['table'])}: {shown}{more}", ""]
+            of = f" of {code(answer['table'])}" if answer["table"] else ""
+            lines += [f"{plural(answer['failed'], 'row')}{of}: {shown}{more}", ""]
     if answers:
         rows = [
             (code(a["id"]), a["severity"], code(a["table"]), escaped(a["question"]), number(a["asked"]), number(a["failed"]))

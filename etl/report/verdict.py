@@ -56,7 +56,7 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
 
 def _meaning(answer: dict[str, Any]) -> str:
     """Returns the consequence of a failed check in words, with its id at the end."""
-    rows = f"{plural(answer['failed'], 'row')} of {answer['table']}"
+    rows = plural(answer["failed"], "row") + (f" of {answer['table']}" if answer["table"] else "")
     return f"{rows}: {answer['sentence'] or answer['why']} ({answer['id']})"
 
 

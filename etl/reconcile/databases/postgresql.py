@@ -263,9 +263,12 @@ class PostgresDatabase:
         return self._types[table][column] in ("int2", "int4", "int8")
 
     def has_key(self, table: str, key: Sequence[str]) -> bool:
+        # Neither an invalid index nor the index of a table from which others inherit keeps its rows unique, and NULLs are not equal to each other.
         sql = f"""SELECT array_to_string(array_agg(a.attname::text ORDER BY a.attname), ',') FROM pg_index i
-                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
-                  WHERE i.indrelid = {_literal(self._named(table))}::regclass AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid"""
+                  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) JOIN pg_class c ON c.oid = i.indrelid
+                  WHERE i.indrelid = {_literal(self._named(table))}::regclass AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+                  AND i.indexprs IS NULL AND (c.relkind = 'p' OR NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = c.oid))
+                  GROUP BY i.indexrelid HAVING bool_and(a.attnotnull)"""
         return any(columns == ",".join(sorted(key)) for (columns,) in self._tuples(sql))
 
     def parts(self, table: str, columns: Sequence[Column], exact: bool = False) -> Iterator[Part]:

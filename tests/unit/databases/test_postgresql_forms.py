@@ -122,6 +122,40 @@ def test_fp63_rows_with_equal_or_null_keys_are_distinguished(portals: Portals) -
     portals.new_store()
 
 
+def test_fp63_a_unique_index_that_does_not_make_keys_unique_is_not_relied_on(portals: Portals) -> None:
+    """After the forms above. Previously the verifier took such an index for a key, and the run ended with 3: rows missing and unexpected."""
+    portals.do(
+        "portal2",
+        "INSERT INTO event_before SELECT * FROM ONLY event_history ORDER BY event_id LIMIT 1",  # a child's rows are in no index of its parent
+        "ALTER TABLE response_comment DROP CONSTRAINT response_comment_pkey, ALTER comment_id DROP NOT NULL",
+        "CREATE UNIQUE INDEX comment_key ON response_comment (comment_id)",  # NULLs are not equal
+        "UPDATE response_comment SET comment_id = NULL WHERE comment_id IN (SELECT comment_id FROM response_comment ORDER BY 1 DESC LIMIT 2)",
+        "ALTER TABLE entity_identifier DROP CONSTRAINT entity_identifier_pkey",
+        "INSERT INTO entity_identifier SELECT * FROM entity_identifier ORDER BY identifier_id LIMIT 1",
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        portals.do(
+            "portal2", "CREATE UNIQUE INDEX CONCURRENTLY identifier_key ON entity_identifier (identifier_id)"
+        )  # leaves an invalid index
+    with portals.session("portal2") as session:
+        (event,) = session.execute("SELECT min(event_id) FROM ONLY event_history").fetchone()
+        (identifier,) = session.execute("SELECT min(identifier_id) FROM entity_identifier").fetchone()
+    done = portals.run("run", run="indexes")
+    assert done.code == 0, done.err
+    with portals.session("portal3") as session:
+        held = session.execute(
+            "SELECT legacy_table, legacy_key FROM portal3.migration_holding WHERE reason_cd = 'UNREADABLE_VALUE'"
+            " AND legacy_table IN ('event_history', 'response_comment', 'entity_identifier') AND legacy_key LIKE '%#%' ORDER BY 1, 2"
+        ).fetchall()
+    assert held == [
+        ("entity_identifier", f"{identifier}#2"),
+        ("event_history", f"{event}#2"),
+        ("response_comment", "NULL#1"),
+        ("response_comment", "NULL#2"),
+    ]
+    portals.new_store()
+
+
 def test_B17_no_statement_names_a_retired_password_column(portals: Portals) -> None:
     """The role has no right on that column: the server would refuse the statement, of loader, fingerprints and verifier alike."""
     mappings = copied_mappings(portals.folder)

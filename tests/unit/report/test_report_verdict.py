@@ -8,6 +8,7 @@ import pytest
 from etl.report.facts import facts
 from etl.report.html import as_html
 from etl.report.lists import lists
+from etl.report.markdown import as_markdown
 from etl.report.verdict import verdict
 from etl.report.write import write_report
 from etl.runfolder.folder import open_locked
@@ -95,6 +96,10 @@ def test_critical_checks_come_before_all_else(folder):
     assert "rows that would be held" in page
     assert "Nothing is kept yet" in page
     assert "kept whole<" not in page
+    answered(folder, [{"id": "verifier.staged_rows", "table": "", "failed": 2, "keys": ["1", "2"], "sentence": "They differ."}])
+    found = facts(folder, MAPPINGS)
+    assert found["verdict"]["why"][0] == "2 rows: They differ. (verifier.staged_rows)"
+    assert "2 rows: `1`, `2`" in as_markdown(found, lists(folder, MAPPINGS), MAPPINGS)
 
 
 @pytest.mark.parametrize("done", [0, 1, 2, 3, 4])
