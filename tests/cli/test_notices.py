@@ -145,7 +145,7 @@ def test_a_url_with_arguments_and_invalid_arguments_are_refused(tmp_path: Path) 
     """A lost notification causes a warning; the URL's path may be a token."""
     for words, said in (
         ('["https://hooks.example/word", "more"]', "the first word is not a program"),
-        (r'["true", "a\u0000b"]', "a NUL character is in it"),
+        (r'["true", "a\u0000b"]', "--notify has a NUL character"),
     ):
         (tmp_path / "migration.toml").write_text(f"notify = {words}\n")
         done = Workspace(tmp_path).command("run", "--config", "migration.toml")
