@@ -59,7 +59,7 @@ def refuse_unusable_places(options: Options, publishes: bool) -> None:
     if backend(target) == "sqlite" and not options.rehearse:
         parent = Path(str(database_identity(target)[1])).parent
         if not parent.is_dir():
-            raise MigrationError(f"--target: there is no folder {parent}.", "Create the folder, then run the same command again.")
+            raise MigrationError(f"--target: {parent} is not an existing folder.", "Create the folder, then run the same command again.")
 
 
 def refuse_unreadable_sources(options: Options, mappings: Mappings) -> None:

@@ -46,7 +46,7 @@ REFUSED = (
     (1, "cannot be created", ("--run", "text/run")),
 )
 ONLY_RUN = (
-    (1, "there is no folder", ("--target", "sqlite:///none/portal3.sqlite")),
+    (1, "none is not an existing folder", ("--target", "sqlite:///none/portal3.sqlite")),
     (1, "is not a SQLite database", ("--target", "sqlite:///text")),
     (1, "no server is listening", ("--target", "postgresql://127.0.0.1:1/x")),
     (1, "none cannot be read", ("--approver", "none")),
