@@ -60,6 +60,7 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
+    where.expect(flagged)
     held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, rows, where))
     failed = _table(folder, "check", layout.FAILURES, pl.Schema(FAILURE))
     failures = failed.hstack(failure_causes(failed, without_personal(held, "key"), mappings))
