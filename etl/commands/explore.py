@@ -69,17 +69,27 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         token = secrets.token_urlsafe(32)
         scheme = "https" if serving.tls_cert else "http"
         shown_host = f"[{serving.host}]" if ":" in serving.host else serving.host
-        object_file = _object_file(options, folder, stack) if serving.documents else None
+        from etl.explore.app import Settings
+        from etl.explore.logins import read_logins
+
+        settings = Settings(
+            index=index,
+            mappings=mappings,
+            hosts=_hosts(serving, port),
+            token=token,
+            logins=read_logins(serving.login) if serving.login is not None else None,
+            audit=state / "audit.jsonl",
+            names=serving.names,
+            secure=serving.tls_cert is not None,
+            about=about,
+            object_file=_object_file(options, folder, stack) if serving.documents else None,
+            report=_report(folder, mappings),
+            traced=_traced(options, mappings) if about["published"] else None,
+        )
         _serve(
             serving,
             listening,
-            index,
-            mappings,
-            state,
-            about,
-            port,
-            token,
-            object_file,
+            settings,
             f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}"),
         )
     return {"state": str(state), "stopped": True}
@@ -157,10 +167,12 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
-    stamp = f"store {redacted_url(url)} {mappings.digest} {runs}"
+    stamp = (
+        f"store {redacted_url(url)} {mappings.digest} {runs} {'with' if folder is not None and not purged else 'without'} the run's folder"
+    )
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
-        build(index, mappings, url, None)
+        build(index, mappings, url, folder)
         write_stamp(index, stamp)
     return {**about, "published": "yes", "store": redacted_url(url)}
 
@@ -206,36 +218,43 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
     return file_of
 
 
-def _serve(
-    serving: Serving,
-    listening: socket.socket,
-    index: Path,
-    mappings: Mappings,
-    state: Path,
-    about: dict[str, str],
-    port: int,
-    token: str,
-    object_file: Callable[[str], Path | None] | None,
-    address: str,
-) -> None:
+def _hosts(serving: Serving, port: int) -> frozenset[str]:
+    """Returns the values of the Host header that are answered to."""
+    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
+    return frozenset(f"{name}:{port}".lower() for name in names)
+
+
+def _report(folder: RunFolder | None, mappings: Mappings) -> dict[str, Any] | None:
+    """Returns the run's report as data: the one it wrote, or one of the steps that are done; None without a run, or where a purge removed what it needs."""
+    if folder is None:
+        return None
+    from etl.report.facts import facts
+    from etl.report.lists import document
+
+    written = document(folder, "report", layout.REPORT_JSON)
+    return written or (None if folder.settings.purged else facts(folder, mappings))
+
+
+def _traced(options: Options, mappings: Mappings) -> Callable[[str, str, str], list[dict[str, Any]]]:
+    """Returns a function that finds the new rows of an old row in the store, as `trace` does."""
+    from etl.commands.trace import row_of
+
+    def traced(portal: str, table: str, key: str) -> list[dict[str, Any]]:
+        mapping = next(m for (p, t), m in mappings.tables.items() if (p, t) == (portal, table))
+        try:
+            rows = row_of(options, mappings, mapping, key)["rows"]
+        except MigrationError:  # no such row
+            return []
+        return [{"target": row["table"], "account_number": row["account_number"], "legal_name": None} for row in rows]
+
+    return traced
+
+
+def _serve(serving: Serving, listening: socket.socket, settings: Any, address: str) -> None:
     import uvicorn
 
-    from etl.explore.app import Settings, application
-    from etl.explore.logins import read_logins
+    from etl.explore.app import application
 
-    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
-    settings = Settings(
-        index=index,
-        mappings=mappings,
-        hosts=frozenset(f"{name}:{port}".lower() for name in names),
-        token=token,
-        logins=read_logins(serving.login) if serving.login is not None else None,
-        audit=state / "audit.jsonl",
-        names=serving.names,
-        secure=serving.tls_cert is not None,
-        about=about,
-        object_file=object_file,
-    )
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     sys.stderr.write("explore: read only; stop it with Ctrl-C\n")
