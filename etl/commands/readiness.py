@@ -59,8 +59,9 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     for name, frame in tables.items():
         output.write(f"{name}.csv", csv_bytes(frame))
     more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))
-    output.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more}, run["made_at"]))
-    output.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
+    more = more.with_columns(lists.specialists)
+    output.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more, "companies": lists.more_companies}, run["made_at"]))
+    output.write("readiness.html", as_page(more, lists.more_companies, lists.to_review, kinds, run, changes).encode())
     output.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
     return {
         "folder": str(output.path),

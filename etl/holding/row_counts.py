@@ -140,8 +140,3 @@ def rows_by_table(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl
         profiles = sorted({*loaded, *(profile for *table, profile in aside if tuple(table) == of)})
         found += [(p, *of, loaded[p] + aside[*of, p] - both[*of, p], loaded[p], aside[*of, p]) for p in profiles]
     return pl.DataFrame(found, schema=BY_TABLE, orient="row")
-
-
-def rows_by_profile(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
-    """Returns rows_read, rows_loaded, rows_held by company_profile_id, counted as in `rows_by_table`."""
-    return rows_by_table(rows, mappings, held).group_by("company_profile_id").agg(pl.col(_COUNTS).sum()).sort("company_profile_id")
