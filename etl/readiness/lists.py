@@ -65,7 +65,7 @@ def more_of_companies(
     store: StoreFacts, lines: pl.DataFrame, found: pl.DataFrame, rows: pl.DataFrame, chapter: Mapping[tuple[str, str], str]
 ) -> pl.DataFrame:
     """Returns the lines of `companies` with what the page and the workbook show besides: accounts_without_acting_officer (visible to trade), documents_broken,
-    held_by_chapter ("Documents 3, Responses 12").
+    held_by_chapter ("Documents 3; Responses 12").
 
     `rows`: rows of each profile by table; `chapter`: the heading of each table. Null where nothing is held.
     """
@@ -87,7 +87,7 @@ def more_of_companies(
         .agg(pl.col("rows_held").sum())
         .sort("chapter")
         .group_by("company_profile_id", maintain_order=True)
-        .agg(pl.format("{} {}", "chapter", "rows_held").str.join(", ").alias("held_by_chapter"))
+        .agg(pl.format("{} {}", "chapter", "rows_held").str.join("; ").alias("held_by_chapter"))
     )
     frame = lines
     for other in (officers, broken, held):

@@ -214,7 +214,7 @@ def test_the_workbook_and_the_page_have_specialist_officers_documents_and_chapte
     for company in companies:
         mine = [point for point in points if point["company_profile_id"] == company["company_profile_id"]]
         assert company["documents_broken"] == sum(point["point_cd"] == "DOCUMENT_BROKEN" for point in mine)
-        held = sum(int(part.rpartition(" ")[2]) for part in str(company["held_by_chapter"] or "x 0").split(", "))
+        held = sum(int(part.rpartition(" ")[2]) for part in str(company["held_by_chapter"] or "x 0").split("; "))
         assert held == company["rows_held"]
     page = made["readiness.html"].decode()
     assert f"<h1>{sum(p['weight_cd'] == 'critical' for p in points)} critical" in page
