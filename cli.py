@@ -256,8 +256,12 @@ def company(profile: int | None, folder: str, sender: str | None, dated: str | N
     from etl.commands.company import letters
 
     earlier = Path(replaces) if replaces else None
-    day = day_of("dated", dated).isoformat() if dated else ""
-    answer("company", given, lambda: letters(options_of(given), profile, Path(folder), sender, day, earlier))
+
+    def written() -> dict[str, Any]:
+        day = day_of("dated", dated).isoformat() if dated else ""
+        return letters(options_of(given), profile, Path(folder), sender, day, earlier)
+
+    answer("company", given, written)
 
 
 @commands.command()

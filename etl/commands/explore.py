@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl.commands.command_result import Interrupted
 from etl.commands.lookups import published, target_url
 from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
@@ -86,12 +87,13 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
             report=_report(folder, mappings),
             traced=_traced(options, mappings) if about["published"] else None,
         )
-        _serve(
-            serving,
-            listening,
-            settings,
-            f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}"),
-        )
+        address = f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}")
+        try:
+            _serve(serving, listening, settings, address)
+        except Interrupted as stopped:
+            stopped.message = "Stopped."
+            stopped.next_step = f"The same command serves again; index and audit log are in {state}."
+            raise
     return {"state": str(state), "stopped": True}
 
 
@@ -197,11 +199,14 @@ def listening_socket(serving: Serving) -> socket.socket:
 
 def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -> Callable[[str], Path | None]:
     """Returns a function that gives an object as a file: compared with its digest, kept in a folder that the process removes at its end."""
+    from etl.objects.address import bucket_of, folder_of
     from etl.objects.registry import open_objects
 
     address = options.objects or (folder.settings.objects if folder is not None else None)
     if not address:
         raise WrongUsage("--documents needs the object store.", "Give --objects, or --run of a run that has one.")
+    if bucket_of(address) is None and not folder_of(address, "--objects").is_dir():
+        raise MigrationError(f"--objects: {address} is not a folder.", "Give --objects the object store of the migration.")
     store = open_objects(address)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))
 

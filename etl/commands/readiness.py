@@ -73,8 +73,8 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     }
 
 
-def _finished(run: Path) -> RunFolder:
-    folder = open_readonly(run)
+def _finished(run: Path, option: str = "--run") -> RunFolder:
+    folder = open_readonly(run, option)
     folder.refuse_purged("The lists are built from the stage files: give a run that was not purged.")
     return folder
 
@@ -130,7 +130,7 @@ def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mapp
 
 def _points_of(run: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
     """Returns the points of an earlier run, computed from its folder and its store."""
-    folder = _finished(run)
+    folder = _finished(run, "--since")
     own = Options(run=run, target=None if folder.settings.connectable("target") else options.target, mappings=options.mappings)
     with published(own) as store:
         return work_lists(folder, store, mappings).points

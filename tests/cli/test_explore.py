@@ -79,7 +79,8 @@ def serving(workspace: Workspace, *words: str) -> Iterator[Client]:
     finally:
         running.send_signal(signal.SIGINT)
         try:
-            running.communicate(timeout=20)
+            _, said = running.communicate(timeout=20)
+            assert "Stopped.\nnext: The same command serves again" in said, "nothing of publishing: a server was stopped"
         except subprocess.TimeoutExpired:
             running.kill()
             running.communicate()
@@ -543,12 +544,15 @@ def test_beyond_loopback_tls_and_a_login_are_required(workspace: Workspace, tmp_
         (("--host", "not a host"), 2, "reached from other machines"),
         (("--documents", "--run", "nowhere"), 1, "nowhere"),
         (("--state", "legacy/portal2.sqlite"), 7, "Paths overlap"),
+        (("--state", "run/extract"), 7, "Paths overlap"),
+        (("--documents", "--objects", "no-such-store"), 1, "no-such-store is not a folder"),
     ],
 )
 def test_invalid_input_is_refused_before_serving(workspace: Workspace, words: tuple[str, ...], code: int, said: str) -> None:
     run = () if "--run" in words else ("--run", "run")
     done = process("explore", *run, *words, folder=workspace.folder)
     assert (done.code, said in done.err) == (code, True), done.err
+    assert not (workspace.folder / "no-such-store").exists()
 
 
 def test_wrong_words_of_the_command_line_end_with_2(tmp_path: Path) -> None:

@@ -282,7 +282,9 @@ def test_the_same_run_gives_the_same_bytes_and_since_marks_new_points(cast: Work
         (("--bounces", "bad.csv"), 1, "no column email"),
         (("--out", "legacy/portal2.sqlite"), 7, "Paths overlap"),
         (("--out", "open"), 7, "accessible to other users"),
-        (("--since", "nowhere"), 1, "nowhere"),
+        (("--since", "nowhere"), 1, "next: Give --since the folder of a started run."),
+        (("--out", "run/extract"), 7, "Paths overlap"),
+        (("--out", "run/load/lists"), 7, "Paths overlap"),
     ],
 )
 def test_invalid_input_is_refused_and_nothing_is_written(published: Workspace, words: tuple[str, str], code: int, said: str) -> None:
