@@ -144,9 +144,9 @@ def approve(
 @takes("target", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
 def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
-    from etl.pipeline.taking_back import take_back
+    from etl.pipeline.rollback import rollback as rolled_back
 
-    answer_reported("rollback", given, lambda reporter: take_back(options_of(given), reporter, bool(given["yes"])))
+    answer_reported("rollback", given, lambda reporter: rolled_back(options_of(given), reporter, bool(given["yes"])))
 
 
 @commands.command()
