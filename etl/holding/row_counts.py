@@ -205,8 +205,3 @@ def rows_by_table(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl
         profiles = sorted({*loaded, *kept})
         found += [(profile, *of, loaded[profile] + kept[profile] - twice[profile], loaded[profile], kept[profile]) for profile in profiles]
     return pl.DataFrame(found, schema=BY_TABLE, orient="row")
-
-
-def rows_by_profile(rows: RowsByProfile, mappings: Mappings, held: HeldRows) -> pl.DataFrame:
-    """Returns rows_read, rows_loaded, rows_held by company_profile_id, counted as in `rows_by_table`."""
-    return rows_by_table(rows, mappings, held).group_by("company_profile_id").agg(pl.col(_COUNTS).sum()).sort("company_profile_id")
