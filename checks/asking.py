@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
-from concurrent.futures import Executor
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,11 +45,12 @@ def ask(
     suites: Suites | Path = HOME,
     pool: Executor | None = None,
     limits: Limits | None = None,
+    processes: int | None = None,
 ) -> Answers:
     """Returns the answer of every check of the suites for the run's stage files; changes nothing, raises only where a check cannot be asked at all.
 
-    `limits`: accepted limits of the plausibility gate. With worker processes (`pool`) they ask all checks, those of the largest tables first, and
-    import Great Expectations: their memory is released with the process. Without, the checks across tables come first, for the same reason. In two
+    `limits`: accepted limits of the plausibility gate. With worker processes (`pool`) they ask all checks, those of the largest tables first:
+    their memory is released with the process. `processes`: how many they are, None where that is unknown. Without, the checks across tables come first, for the same reason. In two
     threads both take longer than in sequence (measured: both are many short calls that wait for each other).
     """
     began = time.monotonic()
@@ -67,7 +68,7 @@ def ask(
         done += staged.rows(table)
 
     if pool is not None:
-        found, importing = _elsewhere(pool, folder, mappings, limits, (across, of_rows), staged, tell), 0.0
+        found, importing = _elsewhere(pool, processes, folder, mappings, limits, (of_rows, across), staged, tell), 0.0
     else:
         found = _across(across, staged, lambda share: tell("check relations between tables", int(share * rows / 2), rows))
         staged = Staged(folder, mappings, limits)  # a new one: the memory of the first is released
@@ -80,6 +81,7 @@ def ask(
 
 def _elsewhere(
     pool: Executor,
+    processes: int | None,
     folder: RunFolder,
     mappings: Mappings,
     limits: Limits,
@@ -87,24 +89,35 @@ def _elsewhere(
     staged: Staged,
     tell: Tell,
 ) -> dict[str, Found]:
-    """Returns the results of the checks across tables and of rows, by id: each half in parts, asked by worker processes."""
-    across, of_rows = (_parts(checks, staged) for checks in halves)
-    # One part about rows first: the others do not wait for it, and its process imports Great Expectations meanwhile.
-    parts = [
-        (ask, part)
-        for ask, some in ((_rows_elsewhere, of_rows[:1]), (_across_elsewhere, across), (_rows_elsewhere, of_rows[1:]))
-        for part in some
-    ]
-    waiting = [pool.submit(ask, folder.path, mappings.home, mappings.digest, limits, part.checks) for ask, part in parts]
+    """Returns the results of the checks of rows and across tables, by id: each half in parts, asked by worker processes.
+
+    A process that asked a part of one half gets the next of the same half, and at the end the smallest of the other: only half of the processes
+    import Great Expectations, which takes 170 MB in each.
+    """
+    waiting = tuple(deque(_parts(checks, staged)) for checks in halves)
+    rows, done = sum(part.rows for half in waiting for part in half), 0
+    asked_by = (_rows_elsewhere, _across_elsewhere)
+    asking: dict[Future[dict[str, Found]], tuple[int, Part]] = {}
+
+    def give(preferred: int) -> None:
+        half = preferred if waiting[preferred] else 1 - preferred
+        if waiting[half]:
+            part = waiting[half].popleft() if half == preferred else waiting[half].pop()
+            asking[pool.submit(asked_by[half], folder.path, mappings.home, mappings.digest, limits, part.checks)] = preferred, part
+
+    for number in range(processes or sum(map(len, waiting))):
+        give(number % 2)
     found: dict[str, Found] = {}
-    done, rows = 0, sum(part.rows for _, part in parts)
-    for future, (_, part) in zip(waiting, parts, strict=True):
-        answered = future.result()
-        if not isinstance(answered, dict) or answered.keys() != {check.id for check in part.checks}:
-            raise wrong_answer(f"checks of {part.checks[0].table}")  # one more would take the place of another part's answer
-        found.update(answered)
-        done += part.rows
-        tell("check", done, rows)
+    while asking:
+        for future in wait(asking, return_when=FIRST_COMPLETED).done:
+            preferred, part = asking.pop(future)
+            answered = future.result()
+            if not isinstance(answered, dict) or answered.keys() != {check.id for check in part.checks}:
+                raise wrong_answer(f"checks of {part.checks[0].table}")  # one more would take the place of another part's answer
+            found.update(answered)
+            done += part.rows
+            tell("check", done, rows)
+            give(preferred)
     return found
 
 

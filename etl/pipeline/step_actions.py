@@ -144,7 +144,9 @@ def _check(context: RunContext) -> Step:
     folder = context.folder
     folder.refuse_unlisted_files("reattach")
     pool = context.pool.executor_for(rows_of(folder.files("extract")))
-    answers = checks.ask(folder, context.mappings, context.reporter.progress, pool=pool, limits=context.limits)
+    answers = checks.ask(
+        folder, context.mappings, context.reporter.progress, pool=pool, limits=context.limits, processes=context.pool.processes
+    )
     context.pool.shutdown()  # no later step needs them or their memory
     if not answers.critical_failures and is_asked(
         context.options, sum(file.rows for step in layout.MADE_BY for file in folder.files(step))

@@ -40,6 +40,11 @@ class WorkerPool:
         self._pool: Executor | None = None
         self._rows = 0
 
+    @property
+    def processes(self) -> int | None:
+        """The number of worker processes; None for a cluster, whose workers come and go."""
+        return self._number if self._scheduler is None else None
+
     def executor_for(self, rows: int) -> Executor | None:
         """Returns the processes for a step with this number of rows; None where they would cost more than they save."""
         self._rows = rows

@@ -73,14 +73,16 @@ def test_worker_processes_give_the_same_results(stage: Stage, tmp_path: Path, mo
     stage.run.save()
     monkeypatch.setattr(asking, "_ROWS_IN_A_PART", 20)
     alone = checks.ask(stage.run, MAPPINGS, lambda *_: None)
-    told: list[tuple[int, int]] = []
-    with worker_processes(2, tmp_path / "workers") as pool:
-        together = checks.ask(stage.run, MAPPINGS, lambda _, done, total: told.append((done, total)), pool=pool)
     assert alone.critical_failures
-    assert checks.answers_json(together) == checks.answers_json(alone)
-    assert checks.failures_table(together).equals(checks.failures_table(alone))
-    assert told == sorted(told)
-    assert told[-1][0] == told[-1][1]
+    with worker_processes(2, tmp_path / "workers") as pool:
+        for processes in (2, 1, 3, None):
+            told: list[tuple[int, int]] = []
+            tell = lambda _, done, total, told=told: told.append((done, total))  # noqa: E731
+            together = checks.ask(stage.run, MAPPINGS, tell, pool=pool, processes=processes)
+            assert checks.answers_json(together) == checks.answers_json(alone)
+            assert checks.failures_table(together).equals(checks.failures_table(alone))
+            assert told == sorted(told)
+            assert told[-1][0] == told[-1][1]
 
 
 def test_social_security_numbers_are_masked_in_keys(stage: Stage) -> None:
