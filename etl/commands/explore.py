@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl.commands.command_result import Interrupted
 from etl.commands.lookups import published, target_url
 from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
@@ -69,19 +70,30 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         token = secrets.token_urlsafe(32)
         scheme = "https" if serving.tls_cert else "http"
         shown_host = f"[{serving.host}]" if ":" in serving.host else serving.host
-        object_file = _object_file(options, folder, stack) if serving.documents else None
-        _serve(
-            serving,
-            listening,
-            index,
-            mappings,
-            state,
-            about,
-            port,
-            token,
-            object_file,
-            f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}"),
+        from etl.explore.app import Settings
+        from etl.explore.logins import read_logins
+
+        settings = Settings(
+            index=index,
+            mappings=mappings,
+            hosts=_hosts(serving, port),
+            token=token,
+            logins=read_logins(serving.login) if serving.login is not None else None,
+            audit=state / "audit.jsonl",
+            names=serving.names,
+            secure=serving.tls_cert is not None,
+            about=about,
+            object_file=_object_file(options, folder, stack) if serving.documents else None,
+            report=_report(folder, mappings),
+            traced=_traced(options, mappings) if about["published"] else None,
         )
+        address = f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}")
+        try:
+            _serve(serving, listening, settings, address)
+        except Interrupted as stopped:
+            stopped.message = "Stopped."
+            stopped.next_step = f"The same command serves again; index and audit log are in {state}."
+            raise
     return {"state": str(state), "stopped": True}
 
 
@@ -157,10 +169,12 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
-    stamp = f"store {redacted_url(url)} {mappings.digest} {runs}"
+    stamp = (
+        f"store {redacted_url(url)} {mappings.digest} {runs} {'with' if folder is not None and not purged else 'without'} the run's folder"
+    )
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
-        build(index, mappings, url, None)
+        build(index, mappings, url, folder)
         write_stamp(index, stamp)
     return {**about, "published": "yes", "store": redacted_url(url)}
 
@@ -185,11 +199,14 @@ def listening_socket(serving: Serving) -> socket.socket:
 
 def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -> Callable[[str], Path | None]:
     """Returns a function that gives an object as a file: compared with its digest, kept in a folder that the process removes at its end."""
+    from etl.objects.address import bucket_of, folder_of
     from etl.objects.registry import open_objects
 
     address = options.objects or (folder.settings.objects if folder is not None else None)
     if not address:
         raise WrongUsage("--documents needs the object store.", "Give --objects, or --run of a run that has one.")
+    if bucket_of(address) is None and not folder_of(address, "--objects").is_dir():
+        raise MigrationError(f"--objects: {address} is not a folder.", "Give --objects the object store of the migration.")
     store = open_objects(address)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))
 
@@ -206,36 +223,43 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
     return file_of
 
 
-def _serve(
-    serving: Serving,
-    listening: socket.socket,
-    index: Path,
-    mappings: Mappings,
-    state: Path,
-    about: dict[str, str],
-    port: int,
-    token: str,
-    object_file: Callable[[str], Path | None] | None,
-    address: str,
-) -> None:
+def _hosts(serving: Serving, port: int) -> frozenset[str]:
+    """Returns the values of the Host header that are answered to."""
+    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
+    return frozenset(f"{name}:{port}".lower() for name in names)
+
+
+def _report(folder: RunFolder | None, mappings: Mappings) -> dict[str, Any] | None:
+    """Returns the run's report as data: the one it wrote, or one of the steps that are done; None without a run, or where a purge removed what it needs."""
+    if folder is None:
+        return None
+    from etl.report.facts import facts
+    from etl.report.lists import document
+
+    written = document(folder, "report", layout.REPORT_JSON)
+    return written or (None if folder.settings.purged else facts(folder, mappings))
+
+
+def _traced(options: Options, mappings: Mappings) -> Callable[[str, str, str], list[dict[str, Any]]]:
+    """Returns a function that finds the new rows of an old row in the store, as `trace` does."""
+    from etl.commands.trace import row_of
+
+    def traced(portal: str, table: str, key: str) -> list[dict[str, Any]]:
+        mapping = next(m for (p, t), m in mappings.tables.items() if (p, t) == (portal, table))
+        try:
+            rows = row_of(options, mappings, mapping, key)["rows"]
+        except MigrationError:  # no such row
+            return []
+        return [{"target": row["table"], "account_number": row["account_number"], "legal_name": None} for row in rows]
+
+    return traced
+
+
+def _serve(serving: Serving, listening: socket.socket, settings: Any, address: str) -> None:
     import uvicorn
 
-    from etl.explore.app import Settings, application
-    from etl.explore.logins import read_logins
+    from etl.explore.app import application
 
-    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
-    settings = Settings(
-        index=index,
-        mappings=mappings,
-        hosts=frozenset(f"{name}:{port}".lower() for name in names),
-        token=token,
-        logins=read_logins(serving.login) if serving.login is not None else None,
-        audit=state / "audit.jsonl",
-        names=serving.names,
-        secure=serving.tls_cert is not None,
-        about=about,
-        object_file=object_file,
-    )
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     sys.stderr.write("explore: read only; stop it with Ctrl-C\n")

@@ -62,7 +62,11 @@ def _table_problem(table: Any) -> str:
     if wrong := _wrong(table, _TABLE):
         return f".{wrong}"
     for name in _LISTS:
-        if not isinstance(table.get(name), list) or not _texts(table[name]) or not set(table[name]) <= table["columns"].keys():
+        if (
+            not isinstance(table.get(name, []), list)
+            or not _texts(table.get(name))
+            or not set(table.get(name, ())) <= table["columns"].keys()
+        ):
             return f".{name}"
     return next((f".columns.{name}{wrong}" for name, about in table["columns"].items() if (wrong := _column_problem(about))), "")
 
