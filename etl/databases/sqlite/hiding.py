@@ -57,7 +57,7 @@ def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
     try:
         lines = [bytes(line).decode("utf-8", "replace") for (line,) in connection.execute("PRAGMA integrity_check(1000)")]
     except sqlite3.DatabaseError as error:
-        if str(error).startswith("no such"):  # a collation or function of the old application
+        if str(error).startswith(("no such", "unknown function")):  # a collation or function of the old application
             return [], f"whether an index lacks rows is unknown ({error}), so no index is read"
         raise
     found = [line for text in lines for line in text.splitlines() if line and not line.startswith(_HARMLESS)]

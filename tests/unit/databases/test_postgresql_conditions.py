@@ -215,3 +215,18 @@ def test_K5_a_user_type_with_the_name_of_a_system_type_is_refused(portals: Porta
     with portals.changed("portal2", there, "ALTER TABLE message ALTER thread_id TYPE bigint; DROP DOMAIN public.int8"):
         done = portals.run("plan")
         assert (done.code, "P2.message.thread_id: found type PUBLIC.INT8, expected BIGINT" in done.err) == (1, True), done
+
+
+def test_K9_a_materialized_view_that_was_never_filled_is_refused_by_name(portals: Portals) -> None:
+    """The server refuses to read it; the message was "looking for doubled keys failed"."""
+    there = (
+        "CREATE SCHEMA behind",
+        "ALTER TABLE internal_note SET SCHEMA behind",
+        "CREATE MATERIALIZED VIEW internal_note AS SELECT * FROM behind.internal_note WITH NO DATA",
+        f"GRANT SELECT ON internal_note TO {READER}",
+    )
+    back = ("DROP MATERIALIZED VIEW internal_note", "ALTER TABLE behind.internal_note SET SCHEMA public", "DROP SCHEMA behind")
+    with portals.changed("portal2", there, back):
+        for verb in ("plan", "run"):
+            done = portals.run(verb, run="unfilled")
+            assert (done.code, "internal_note is a materialized view without rows" in done.err) == (7, True), done
