@@ -91,9 +91,10 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
             again = goals_counted_again(result, folder, options, mappings)
             step = evidence(result, folder, looked_again(sources, mappings, folder), again)
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
+            written = folder.steps["report"].facts if "report" in folder.steps else None
             folder.steps["reconcile"] = step
             folder.record("reconcile", step.facts["sentence"], roles(options), {"mappings": mappings.digest})
-            write_report_again(folder, mappings, roles(options))
+            write_report_again(folder, mappings, roles(options), written)
         data["changed_since_extract"] = changed_of(step.facts["looked"])
         facts = step.facts
     error = failure(

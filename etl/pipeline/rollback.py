@@ -18,7 +18,7 @@ from etl.options import Options, needed, needed_run
 from etl.pipeline.context import fixed_options
 from etl.pipeline.roles import roles
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
+from etl.runfolder.folder import RunFolder, open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
@@ -57,12 +57,14 @@ def rollback(options: Options, reporter: ProgressReporter, yes: bool) -> dict[st
         objects.clean()
         try:
             reverted = asdict(roll_back_rows(folder, mappings, target, objects, target.identity(objects_uri), reporter.progress, preview))
+            written = folder.steps["report"].facts if "report" in folder.steps else None
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / layout.JOURNAL))
             when = datetime.now(UTC).isoformat(timespec="seconds")
             folder.settings = replace(folder.settings, rolled_back=f"{reverted['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start stores the objects again
             folder.record("rollback", "rolled back", roles(options), reverted)
-            write_report_again(folder, mappings, roles(options))
+            write_report_again(folder, mappings, roles(options), written)
+            folder.remove(layout.LISTS)
             for described in (layout.READINESS, layout.INDEX):  # what they say of the new store is over; the explorer's audit log stays
                 folder.remove(described)
             del folder.steps["report"]  # it reports the end of the run; the next run writes a report
@@ -72,8 +74,8 @@ def rollback(options: Options, reporter: ProgressReporter, yes: bool) -> dict[st
             target.close()
 
 
-def write_report_again(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
-    """Writes the report of the rolled-back run again; removes the report of a purged run, whose rows are gone."""
+def write_report_again(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str], earlier: dict[str, Any] | None) -> None:
+    """Writes the run's report again; removes the report of a purged run, whose rows are gone. `earlier`: the facts of the report before."""
     from etl.report.write import write_report
 
     folder.remove(layout.REPORT)
@@ -81,5 +83,5 @@ def write_report_again(folder: RunFolder, mappings: Mappings, known_roles: dict[
     if folder.settings.purged:
         folder.record("report", "removed: it described the state before the rollback", known_roles, {})
         return
-    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / layout.REPORT}"})
+    folder.steps["report"] = write_report(folder, mappings, earlier)
     folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})

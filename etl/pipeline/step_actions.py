@@ -284,8 +284,7 @@ def _reconcile(context: RunContext) -> Step:
 def _report(context: RunContext) -> Step:
     from etl.report.write import write_report
 
-    files = write_report(context.folder, context.mappings)
-    return Step("", files, {"sentence": f"written to {context.folder.path / layout.REPORT}"})
+    return write_report(context.folder, context.mappings)
 
 
 ACTIONS = {
