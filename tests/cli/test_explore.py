@@ -174,6 +174,20 @@ def test_no_part_of_an_answer_waits_for_the_other_side() -> None:
     assert asyncio.run(accepted()) != 0
 
 
+def test_no_answer_waits_while_lasting_objects_are_looked_through(tmp_path: Path) -> None:
+    """One answer in some thousands took 0.1 s: a collection over all objects of the mappings and libraries."""
+    script = (
+        "import gc, time, pathlib; from etl.commands.explore import keep_lasting_objects; from mappings.read import read_mappings\n"
+        "import etl.explore.app, uvicorn; kept = read_mappings(pathlib.Path('mappings').absolute()); before = len(gc.get_objects())\n"
+        "keep_lasting_objects(); print(before, gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    before, frozen, left = map(int, done.stdout.split())
+    assert before > 50_000
+    assert frozen > 0.9 * before
+    assert left < 0.1 * before
+
+
 def test_an_empty_result_says_what_was_searched(inside: Client) -> None:
     body = inside.ask("/search?q=zzzzqqqq").body
     assert "zzzzqqqq" in body
