@@ -15,7 +15,7 @@ import pytest
 
 from .calls import injected, injecting, needs_strace
 from .conftest import Reference
-from .scene import Scene, child_has_open, ended
+from .scene import Scene, ended, has_open
 from .tally import DOCUMENTS, ZERO, tried
 
 Scenes = Callable[[Scene], Scene]
@@ -128,8 +128,8 @@ def test_changed_while_read(how: str, reference: Reference, scenes: Scenes) -> N
     for name in ("a.bin", "moving.bin", "c.bin"):
         (files / name).write_bytes(name.encode() * 600_000)
     keys = refer(scene, ["a.bin", "moving.bin", "c.bin"])
-    process = scene.start("extract", before=injecting("read", "delay_enter=1500000:when=2", path=files / "moving.bin"))
-    while process.poll() is None and not child_has_open(process.pid, files / "moving.bin"):
+    process = scene.start("extract", traced=injecting("read", "delay_enter=1500000:when=2", path=files / "moving.bin"))
+    while process.poll() is None and not has_open(process, files / "moving.bin"):
         time.sleep(0.002)
     time.sleep(0.5)
     match how:

@@ -222,7 +222,7 @@ def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
     needs_strace()
     process = scene.start(
         "load",
-        before=injecting("rename", "signal=SEGV:when=1"),
+        traced=injecting("rename", "signal=SEGV:when=1"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
     )
     with tried(SECRETS):
