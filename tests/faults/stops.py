@@ -1,6 +1,6 @@
-"""System calls at which a process stops until this one has decided: it goes on, the call fails, or the process is killed. By the kernel, without strace.
+"""System calls at which a process stops until this one has decided: it continues, the call fails, or the process is killed. By the kernel, without strace.
 
-A seccomp filter of the process reports the named calls to whoever holds its listener; all other calls run at full speed, so that a kill costs what
+A seccomp filter of the process reports the named calls to the holder of its listener; all other calls run at full speed, so that a kill costs what
 the step costs. Under strace every call stops, and on a busy machine that is most of the time.
 """
 

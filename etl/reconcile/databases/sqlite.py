@@ -94,8 +94,8 @@ class SqliteDatabase:
         return doubts(self._opened_as, self._logs_ahead())
 
     def _logs_ahead(self) -> bool:
-        """Returns whether the database is in WAL mode; asks SQLite, since whoever opens and closes the file drops the locks that SQLite has on it."""
-        return self._rows.execute("PRAGMA journal_mode").fetchone()[0] == b"wal"
+        """Returns whether the database is in WAL mode; asks SQLite, because closing the file would drop SQLite's locks on it."""
+        return bool(self._rows.execute("PRAGMA journal_mode").fetchone()[0] == b"wal")
 
     def in_stored_order(self, table: str) -> bool:
         return self._has_rowid(table)
