@@ -144,9 +144,9 @@ def approve(
 @takes("target", "objects", "run", "mappings", "adapter", "log", "notify", "yes")
 def rollback(**given: Any) -> None:
     """Roll back exactly what the run published."""
-    from etl.pipeline.taking_back import take_back
+    from etl.pipeline.rollback import rollback as rolled_back
 
-    answer_reported("rollback", given, lambda reporter: take_back(options_of(given), reporter, bool(given["yes"])))
+    answer_reported("rollback", given, lambda reporter: rolled_back(options_of(given), reporter, bool(given["yes"])))
 
 
 @commands.command()
@@ -256,8 +256,12 @@ def company(profile: int | None, folder: str, sender: str | None, dated: str | N
     from etl.commands.company import letters
 
     earlier = Path(replaces) if replaces else None
-    day = day_of("dated", dated).isoformat() if dated else ""
-    answer("company", given, lambda: letters(options_of(given), profile, Path(folder), sender, day, earlier))
+
+    def written() -> dict[str, Any]:
+        day = day_of("dated", dated).isoformat() if dated else ""
+        return letters(options_of(given), profile, Path(folder), sender, day, earlier)
+
+    answer("company", given, written)
 
 
 @commands.command()

@@ -58,7 +58,7 @@ def refuse_overlap(options: Options, *outs: tuple[str, Path]) -> None:
             if _is_same(out.path, file.path):
                 raise _overlap(out, file)
         run = next((folder for folder in folders if folder.option == "--run"), None)
-        if run is not None and _is_same(out.path, run.path):
+        if run is not None and (_is_same(out.path, run.path) or _is_in_a_step(out, run)):
             raise _overlap(out, run)
 
 
@@ -123,6 +123,12 @@ def _is_own(own: Path | None, one: NamedPath, other: NamedPath) -> bool:
         return False
     inner = other if one.option == "--run" else one
     return inner.option not in _READ and inner.path.is_relative_to(own) and inner.path != own
+
+
+def _is_in_a_step(out: NamedPath, run: NamedPath) -> bool:
+    """Returns whether the path is in a folder of the run folder that only the run itself writes, such as its stage files."""
+    own = (*layout.STEPS, layout.PRECOPY)
+    return any(_within(out, replace(run, path=run.path / name)) for name in own)
 
 
 def _within(inner: NamedPath, outer: NamedPath) -> bool:

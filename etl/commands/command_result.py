@@ -27,7 +27,10 @@ VERSION = 1
 
 
 class Interrupted(BaseException):
-    """A signal interrupted the command; the same command resumes."""
+    """A signal interrupted the command; the same command resumes. `message`, `next_step`: what is said of it."""
+
+    message = "Interrupted. No partial changes were published."
+    next_step = "Run the same command again: it resumes where it stopped."
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -143,7 +146,7 @@ def ending_of(error: BaseException) -> tuple[int, str]:
     return failure.exit_code, failure.code
 
 
-_AGAIN = "Run the same command again: it resumes where it stopped."
+_AGAIN = Interrupted.next_step
 
 
 _DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
@@ -161,9 +164,9 @@ def _failure(error: BaseException) -> _Failure:
         case MappingError():
             return _Failure(1, "MAPPING", str(error), "Correct the mapping file, then run again. No data was read.")
         case Interrupted():
-            return _Failure(error.exit_code, "INTERRUPTED", "Interrupted. No partial changes were published.", _AGAIN)
+            return _Failure(error.exit_code, "INTERRUPTED", error.message, error.next_step)
         case KeyboardInterrupt():
-            return _Failure(130, "INTERRUPTED", "Interrupted. No partial changes were published.", _AGAIN)
+            return _Failure(130, "INTERRUPTED", Interrupted.message, Interrupted.next_step)
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             where = f" ({Path(os.fsdecode(error.filename)).name})" if error.filename else ""
             return _Failure(1, "NO_SPACE", f"No space is left to write{where}: {os.strerror(error.errno or 0)}.", f"Free space. {_AGAIN}")

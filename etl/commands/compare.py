@@ -41,9 +41,11 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
     """
     if len(runs) < 2:
         raise WrongUsage("A single run cannot be compared.", "Give the folders of two or more runs, the earliest first.")
+    if Path() in runs:
+        raise WrongUsage("A DIR is given, but empty.", "Give the folder of each run, `./` for the present one.")
     if out is not None:
         for run in runs:
-            refuse_overlap(of_run(replace(options, run=run), open_readonly(run).settings), ("--out", out))
+            refuse_overlap(of_run(replace(options, run=run), open_readonly(run, "each DIR").settings), ("--out", out))
     mappings = read_mappings(options.mappings)
     known = [_read(run, mappings, f"{number} {run.name}") for number, run in enumerate(runs, 1)]
     numbers, keys = _numbers(known), _keys(known)
@@ -76,7 +78,7 @@ def compare(options: Options, runs: Sequence[Path], out: Path | None) -> dict[st
 
 
 def _read(run: Path, mappings: Mappings, name: str) -> _Run:
-    folder = open_readonly(run)
+    folder = open_readonly(run, "each DIR")
     folder.refuse_purged("The lists are built from the stage files: give runs that were not purged.")
     if "extract" not in folder.steps:
         raise Refused(f"{run} has not read any rows yet.", "Give runs that have completed extract.")

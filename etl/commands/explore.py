@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import secrets
 import socket
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from etl.commands.command_result import Interrupted
 from etl.commands.lookups import published, target_url
 from etl.databases import redacted_url
 from etl.errors import MigrationError, WrongUsage
@@ -23,6 +25,7 @@ from etl.runfolder.folder import RunFolder, open_readonly
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
+_HELD_HERE = 10_000  # held rows: more are processed in a process of its own
 _LOOPBACK = "127.0.0.1"
 _LOOP_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -69,19 +72,30 @@ def explore(options: Options, serving: Serving) -> dict[str, Any]:
         token = secrets.token_urlsafe(32)
         scheme = "https" if serving.tls_cert else "http"
         shown_host = f"[{serving.host}]" if ":" in serving.host else serving.host
-        object_file = _object_file(options, folder, stack) if serving.documents else None
-        _serve(
-            serving,
-            listening,
-            index,
-            mappings,
-            state,
-            about,
-            port,
-            token,
-            object_file,
-            f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}"),
+        from etl.explore.app import Settings
+        from etl.explore.logins import read_logins
+
+        settings = Settings(
+            index=index,
+            mappings=mappings,
+            hosts=_hosts(serving, port),
+            token=token,
+            logins=read_logins(serving.login) if serving.login is not None else None,
+            audit=state / "audit.jsonl",
+            names=serving.names,
+            secure=serving.tls_cert is not None,
+            about=about,
+            object_file=_object_file(options, folder, stack) if serving.documents else None,
+            report=_report(folder, mappings),
+            traced=_traced(options, mappings) if about["published"] else None,
         )
+        address = f"{scheme}://{shown_host}:{port}/" + ("" if serving.login is not None else f"?token={token}")
+        try:
+            _serve(serving, listening, settings, address)
+        except Interrupted as stopped:
+            stopped.message = "Stopped."
+            stopped.next_step = f"The same command serves again; index and audit log are in {state}."
+            raise
     return {"state": str(state), "stopped": True}
 
 
@@ -137,7 +151,7 @@ def _state(serving: Serving, options: Options) -> Path:
 
 def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:
     """Builds the index where it is missing or of another state of the store; returns what the pages show about its origin."""
-    from etl.explore.index import build, is_current, write_stamp
+    from etl.explore.index import is_current, write_stamp
 
     purged = folder is not None and folder.settings.purged
     about = {
@@ -151,18 +165,45 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
         stamp = f"stage {folder.digest(*folder.steps)}"
         if not is_current(index, stamp):
             sys.stderr.write("explore: building the index from the run's stage files\n")
-            build(index, mappings, None, folder)
+            held = sum(
+                file.rows for step in layout.MADE_BY if step in folder.steps for file in folder.files(step, layout.record(step, "held"))
+            )
+            built(index, mappings, None, options.run, held)
             write_stamp(index, stamp)
         return {**about, "published": "", "store": "stage files of a run that published nothing"}
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
-    stamp = f"store {redacted_url(url)} {mappings.digest} {runs}"
+        held = int(store.rows("SELECT count(*) AS held FROM migration_holding")[0]["held"])
+    stamp = (
+        f"store {redacted_url(url)} {mappings.digest} {runs} {'with' if folder is not None and not purged else 'without'} the run's folder"
+    )
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
-        build(index, mappings, url, None)
+        built(index, mappings, url, options.run, held)
         write_stamp(index, stamp)
     return {**about, "published": "yes", "store": redacted_url(url)}
+
+
+def built(index: Path, mappings: Mappings, target: str | None, run: Path | None, held: int) -> None:
+    """Builds the index; with many `held` rows in a process of its own, whose memory the server does not keep."""
+    if held <= _HELD_HERE:
+        _build(index, mappings.home, target, run)
+        return
+    from etl.system.worker_pool import worker_processes
+
+    lock = index.with_name("building")
+    try:
+        with worker_processes(1, lock) as processes:
+            processes.submit(_build, index, mappings.home, target, run).result()
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _build(index: Path, home: Path, target: str | None, run: Path | None) -> None:
+    from etl.explore.index import build
+
+    build(index, read_mappings(home), target, open_readonly(run) if run is not None else None)
 
 
 def listening_socket(serving: Serving) -> socket.socket:
@@ -185,11 +226,14 @@ def listening_socket(serving: Serving) -> socket.socket:
 
 def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -> Callable[[str], Path | None]:
     """Returns a function that gives an object as a file: compared with its digest, kept in a folder that the process removes at its end."""
+    from etl.objects.address import bucket_of, folder_of
     from etl.objects.registry import open_objects
 
     address = options.objects or (folder.settings.objects if folder is not None else None)
     if not address:
         raise WrongUsage("--documents needs the object store.", "Give --objects, or --run of a run that has one.")
+    if bucket_of(address) is None and not folder_of(address, "--objects").is_dir():
+        raise MigrationError(f"--objects: {address} is not a folder.", "Give --objects the object store of the migration.")
     store = open_objects(address)
     scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-")))
 
@@ -206,41 +250,56 @@ def _object_file(options: Options, folder: RunFolder | None, stack: ExitStack) -
     return file_of
 
 
-def _serve(
-    serving: Serving,
-    listening: socket.socket,
-    index: Path,
-    mappings: Mappings,
-    state: Path,
-    about: dict[str, str],
-    port: int,
-    token: str,
-    object_file: Callable[[str], Path | None] | None,
-    address: str,
-) -> None:
+def _hosts(serving: Serving, port: int) -> frozenset[str]:
+    """Returns the values of the Host header that are answered to."""
+    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
+    return frozenset(f"{name}:{port}".lower() for name in names)
+
+
+def _report(folder: RunFolder | None, mappings: Mappings) -> dict[str, Any] | None:
+    """Returns the run's report as data: the one it wrote, or one of the steps that are done; None without a run, or where a purge removed what it needs."""
+    if folder is None:
+        return None
+    from etl.report.facts import facts
+    from etl.report.lists import document
+
+    written = document(folder, "report", layout.REPORT_JSON)
+    return written or (None if folder.settings.purged else facts(folder, mappings))
+
+
+def _traced(options: Options, mappings: Mappings) -> Callable[[str, str, str], list[dict[str, Any]]]:
+    """Returns a function that finds the new rows of an old row in the store, as `trace` does."""
+    from etl.commands.trace import row_of
+
+    def traced(portal: str, table: str, key: str) -> list[dict[str, Any]]:
+        mapping = next(m for (p, t), m in mappings.tables.items() if (p, t) == (portal, table))
+        try:
+            rows = row_of(options, mappings, mapping, key)["rows"]
+        except MigrationError:  # no such row
+            return []
+        return [{"target": row["table"], "account_number": row["account_number"], "legal_name": None} for row in rows]
+
+    return traced
+
+
+def keep_lasting_objects() -> None:
+    """Excludes what exists now from later collections: mappings and libraries last as long as the server, and looking through them takes 0.1 s of one answer."""
+    gc.collect()
+    gc.freeze()
+
+
+def _serve(serving: Serving, listening: socket.socket, settings: Any, address: str) -> None:
     import uvicorn
 
-    from etl.explore.app import Settings, application
-    from etl.explore.logins import read_logins
+    from etl.explore.app import application
 
-    names = {serving.host, f"[{serving.host}]"} | (set(_LOOP_NAMES) if serving.login is None else {socket.gethostname(), socket.getfqdn()})
-    settings = Settings(
-        index=index,
-        mappings=mappings,
-        hosts=frozenset(f"{name}:{port}".lower() for name in names),
-        token=token,
-        logins=read_logins(serving.login) if serving.login is not None else None,
-        audit=state / "audit.jsonl",
-        names=serving.names,
-        secure=serving.tls_cert is not None,
-        about=about,
-        object_file=object_file,
-    )
+    served = application(settings)
+    keep_lasting_objects()
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     sys.stderr.write("explore: read only; stop it with Ctrl-C\n")
     config = uvicorn.Config(
-        application(settings),
+        served,
         log_level="error",
         access_log=False,
         server_header=False,

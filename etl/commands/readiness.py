@@ -59,8 +59,9 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     for name, frame in tables.items():
         output.write(f"{name}.csv", csv_bytes(frame))
     more = lists.points.with_columns(pl.col("point_cd").replace_strict({k.code: k.by for k in kinds.values()}, default="").alias("by"))
-    output.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more}, run["made_at"]))
-    output.write("readiness.html", as_page(lists.points, lists.companies, kinds, run, changes).encode())
+    more = more.with_columns(lists.specialists)
+    output.write("readiness.xlsx", workbook("Readiness", {**tables, "points": more, "companies": lists.more_companies}, run["made_at"]))
+    output.write("readiness.html", as_page(more, lists.more_companies, lists.to_review, kinds, run, changes).encode())
     output.remove_others({f"{name}.csv" for name in tables} | {"readiness.xlsx", "readiness.html"}, {"since.csv", "activation.csv"})
     return {
         "folder": str(output.path),
@@ -72,8 +73,8 @@ def readiness(options: Options, out: Path | None, since: Path | None, bounces: P
     }
 
 
-def _finished(run: Path) -> RunFolder:
-    folder = open_readonly(run)
+def _finished(run: Path, option: str = "--run") -> RunFolder:
+    folder = open_readonly(run, option)
     folder.refuse_purged("The lists are built from the stage files: give a run that was not purged.")
     return folder
 
@@ -129,7 +130,7 @@ def _since(points: pl.DataFrame, earlier: Path, options: Options, mappings: Mapp
 
 def _points_of(run: Path, options: Options, mappings: Mappings) -> pl.DataFrame:
     """Returns the points of an earlier run, computed from its folder and its store."""
-    folder = _finished(run)
+    folder = _finished(run, "--since")
     own = Options(run=run, target=None if folder.settings.connectable("target") else options.target, mappings=options.mappings)
     with published(own) as store:
         return work_lists(folder, store, mappings).points

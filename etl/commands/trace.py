@@ -35,7 +35,7 @@ def trace(options: Options, where: tuple[str, ...], account: str | None) -> dict
         return _presented(options, mappings, portal, where[1], where[2], known)
     if where[0].upper() not in ("P2", "TC") or not known:
         raise WrongUsage(f"Source table {where[0]} {where[1]} does not exist.", "The portal is P2 or TC; `plan` lists the tables.")
-    return _row(options, mappings, mappings.tables[portal, where[1]], where[2])
+    return row_of(options, mappings, mappings.tables[portal, where[1]], where[2])
 
 
 def _presented(options: Options, mappings: Mappings, portal: Portal, table: str, key: str, known: bool) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
 
     adapter = read_adapter(options.adapter, mappings)  # type: ignore[arg-type]  # the caller has asked
     if known:
-        row = _row(options, mappings, mappings.tables[portal, table], key)
+        row = row_of(options, mappings, mappings.tables[portal, table], key)
         return {**row, "physical": [{"table": name, "key": None} for name in physical_tables(adapter, portal, table)]}
     rows = contract_keys(adapter, mappings, portal, table, key)
     if not rows:
@@ -56,7 +56,7 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
     found: dict[str, Any] = {}
     for mapping, contract_key in rows:
         try:
-            one = _row(options, mappings, mapping, contract_key)
+            one = row_of(options, mappings, mapping, contract_key)
         except MigrationError:
             continue  # a row of several contract tables may have been loaded into some of them only
         if not found:
@@ -70,7 +70,8 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
     return {**found, "physical": [{"table": table, "key": masked(key)}]}
 
 
-def _row(options: Options, mappings: Mappings, mapping: TableMapping, key: str) -> dict[str, Any]:
+def row_of(options: Options, mappings: Mappings, mapping: TableMapping, key: str) -> dict[str, Any]:
+    """Returns what became of one source row: `rows`, `held`, `flags`, `decisions`; raises MigrationError where the store has none."""
     mine = "legacy_portal_cd = ? AND legacy_table = ? AND legacy_key = ?"
     of = (mapping.portal, mapping.table, key)
     with published(options) as store:

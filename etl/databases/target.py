@@ -242,7 +242,7 @@ def run_record(values: Sequence[Any]) -> RunRecord:
 
 
 class Target(Protocol):
-    """A new store; only `publish` and `take_back` change it, each of them all or nothing."""
+    """A new store; only `publish` and `roll_back` change it, each of them all or nothing."""
 
     def differences_from(self, schema: Schema) -> list[str]:
         """Returns one sentence for each difference between existing tables and the contract; empty for an equal or empty store."""
@@ -284,15 +284,15 @@ class Target(Protocol):
         """Returns, by table, the SHA-256 of what the last publish keeps for its rollback, from its `agree` on; None where the store was empty."""
         ...
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
+    def roll_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         """Rolls back the publish of that run in one transaction; returns `removed` rows that it inserted, `updated` and `inserted` rows that it restored.
 
         `images`: as after its publish. Raises Refused where the before-images are incomplete, or others.
         """
         ...
 
-    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
-        """Returns what `take_back` would remove (`removed`) and restore (`updated`), or raises as it does; changes nothing."""
+    def would_roll_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
+        """Returns what `roll_back` would remove (`removed`) and restore (`updated`), or raises as it does; changes nothing."""
         ...
 
     @property
@@ -301,7 +301,7 @@ class Target(Protocol):
         ...
 
     def unchanged_since(self, schema: Schema, store_state: dict[str, str]) -> bool:
-        """Returns True where the store certainly holds the rows with these marks, until `take_back` has ended.
+        """Returns True where the store certainly holds the rows with these marks, until `roll_back` has ended.
 
         False does not prove a write: then only a comparison can tell.
         """

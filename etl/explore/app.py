@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -26,12 +26,14 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from etl.domain.masking import masked
 from etl.explore.hits import links
 from etl.explore.logins import Logins
-from etl.explore.page_text import Page, as_text
-from etl.explore.pages import NotFound, Pages
+from etl.explore.page_rows import Page
+from etl.explore.page_text import as_text
+from etl.explore.pages import NotFound, Pages, Traced
 from etl.explore.personal import Personal
-from etl.explore.search import LONGEST, SHOWN, search
+from etl.explore.search import LONGEST, SHOWN, Hit, named_row, search
 from etl.report.text import number, size, visible
 from mappings.model import Mappings
 
@@ -54,7 +56,8 @@ _HEADERS = (
 @dataclass(frozen=True)
 class Settings:
     """How the application was started. `hosts`: the values of the Host header that it answers to; `token`: of the start address, unused where
-    there are logins; `object_file`: the bytes of a digest as a file."""
+    there are logins; `object_file`: the bytes of a digest as a file; `report`: the run's report as data, None without a run; `traced`: the new rows of an
+    old row whose table the index does not have."""
 
     index: Path
     mappings: Mappings
@@ -66,6 +69,8 @@ class Settings:
     secure: bool
     about: Mapping[str, str]
     object_file: Callable[[str], Path | None] | None = None
+    report: Mapping[str, Any] | None = None
+    traced: Traced | None = None
 
 
 class Guard:
@@ -173,6 +178,7 @@ class Explorer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.filters["key"] = lambda key: quote(self._personal.reference(str(key)), safe="")
         self._templates.filters |= {"visible": visible, "number": number, "size": size, "path": lambda part: quote(str(part), safe="")}
         for name in self._templates.list_templates(["j2"]):
             self._templates.get_template(name)  # compiled now: otherwise the first person waits
@@ -194,7 +200,10 @@ class Explorer:
             "/document/{portal}/{key:path}": ("document", lambda pages, at: pages.document(at["portal"], at["key"])),
             "/rule/{number}": ("rule", lambda pages, at: pages.rule(at["number"])),
             "/held/{reason}": ("held", lambda pages, at: pages.held_reason(at["reason"])),
-            "/row/{portal}/{table}/{key:path}": ("row", lambda pages, at: pages.row(at["portal"], at["table"], at["key"])),
+            "/row/{portal}/{table}/{key:path}": (
+                "row",
+                lambda pages, at: pages.row(at["portal"], at["table"], at["key"], self._settings.traced),
+            ),
             "/run": ("run", lambda pages, at: self._overview(pages)),
         }
         found = [Route(path, self._page(kind, made), methods=["GET"]) for path, (kind, made) in pages.items()]
@@ -213,15 +222,13 @@ class Explorer:
             def read() -> Response:
                 with self._engine.connect() as connection:
                     page = made(Pages(connection, self._settings.mappings, self._personal), at)
-                if request.query_params.get("as") == "text":
-                    return self._answer(request, as_text(page), "text/plain")
-                return self._answer(request, self._rendered(f"{kind}.html.j2", page=page, typed=""), "text/html")
+                return self._shown(request, self._rendered(f"{kind}.html.j2", page=page, typed=""))
 
             try:
                 response = await run_in_threadpool(read)
             except NotFound as error:
                 return await run_in_threadpool(self._nothing_there, request, str(error))
-            self._audit.note(request.state.who, kind, "/".join(at.values()))
+            self._audit.note(request.state.who, kind, masked("/".join(at.values())))
             return response
 
         return answer
@@ -230,7 +237,7 @@ class Explorer:
         """Returns the run's page, counted once: the index does not change while it is served."""
         with self._counting:
             if self._counted is None:
-                self._counted = pages.overview()
+                self._counted = pages.overview(self._settings.report)
         return self._counted
 
     async def _start(self, request: Request) -> Response:
@@ -246,10 +253,22 @@ class Explorer:
         def read() -> Response:
             with self._engine.connect() as connection:
                 found = search(connection, typed)
+                named = named_row(typed, self._settings.mappings.tables)
+                if named is not None and named not in found.hits and self._exists(connection, named):
+                    found = replace(found, hits=(named, *found.hits))
                 hits = links(connection, self._personal, found.hits)
-            return self._answer(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN), "text/html")
+            return self._shown(request, self._rendered(template, typed=typed, found=found, hits=hits, most=SHOWN))
 
         return await run_in_threadpool(read)
+
+    def _exists(self, connection: sa.Connection, hit: Hit) -> bool:
+        """Returns whether the row has a page."""
+        portal, table, key = hit.ref.split(":", 2)
+        try:
+            Pages(connection, self._settings.mappings, self._personal).row(portal, table, key, self._settings.traced)
+        except NotFound:
+            return False
+        return True
 
     def _nothing_there(self, request: Request, what: str) -> Response:
         """Returns 404 as a page with the search field."""
@@ -289,6 +308,12 @@ class Explorer:
             return self._nothing("that file")
         await asyncio.sleep(0)
         return self._answer(request, known[0], known[1])
+
+    def _shown(self, request: Request, page: str) -> Response:
+        """Returns the rendered page, or its text where the address asks for it."""
+        if request.query_params.get("as") == "text":
+            return self._answer(request, as_text(page), "text/plain")
+        return self._answer(request, page, "text/html")
 
     def _answer(self, request: Request, content: str | bytes, kind: str) -> Response:
         """Returns 200 with a tag of the content, or 304 if the browser has it already."""

@@ -46,7 +46,7 @@ def _link(hit: Hit, company: str, logins: dict[str, Row], files: dict[str, str],
     match hit.kind:
         case "company":
             title, note, href = company or f"Company profile {ref}", f"profile {ref}", f"/company/{part(ref)}"
-        case "account" | "identifier":
+        case "account" | "identifier" | "program":
             title, note, href = ref, company, f"/account/{part(ref)}"
         case "person":
             login = logins[ref]
@@ -60,9 +60,14 @@ def _link(hit: Hit, company: str, logins: dict[str, Row], files: dict[str, str],
             title, note, href = files.get(ref) or key, company or "public library", f"/document/{part(portal)}/{part(key)}"
         case _:
             portal, table, key = ref.split(":", 2)
-            href = f"/row/{part(portal)}/{part(table)}/{part(key)}"
-            return {"kind": "row set aside", "href": href, "title": f"{table} {personal.text(key)}", "note": company}
-    return {"kind": hit.kind, "href": href, "title": title, "note": note}
+            href = f"/row/{part(portal)}/{part(table)}/{part(personal.reference(key))}"
+            return {
+                "kind": "row set aside" if hit.kind == "held" else "row",
+                "href": href,
+                "title": f"{table} {personal.text(key)}",
+                "note": company,
+            }
+    return {"kind": "Trade Compliance" if hit.kind == "program" else hit.kind, "href": href, "title": title, "note": note}
 
 
 def whole_number(text: object) -> int | None:

@@ -11,17 +11,21 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from etl.databases.reflected import as_id, reading, tables_of
 from etl.errors import Refused
+from etl.explore.search import folded_words
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from mappings.model import Mappings
 
-VERSION = "2"
+if TYPE_CHECKING:
+    import polars as pl  # imported late: a server whose index is current needs none
+
+VERSION = "3"
 NAME = "index.sqlite"
 _BATCH = 5_000
 
@@ -120,24 +124,41 @@ COPIED: dict[str, tuple[str, ...]] = {
     "migration_exception": ("rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key", "run_id", "detail"),
     "migration_run": ("run_id", "state_cd", "started_at", "finished_at", "freeze_from", "freeze_to", "manifest_sha256"),
 }
-_HOLDING = ("legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd", "sha256", "profile", "name")
+_HOLDING = (
+    "legacy_portal_cd",
+    "legacy_table",
+    "legacy_key",
+    "reason_cd",
+    "sha256",
+    "profile",
+    "name",
+    "because_column",
+    "because_table",
+    "because_key",
+    "root_table",
+    "root_key",
+    "loaded",
+)
 _PICKER = ("login_id", "account_id")
+_SEARCH = ("kind", "ref", "profile", "words")
+_OLD_NUMBER = ("entity_id", "account_number")  # of entities that got another number (A16)
 _KEYS = {
     "entity_account": ("account_id", "account_number", "legacy_profile_id", "legacy_entity_id"),
     "login": ("login_id", "email_key"),
     "login_alias": ("login_id", "legacy_key"),
     "account_contact": ("account_id", "login_id", "legacy_key"),
-    "account_identifier": ("account_id",),
+    "account_identifier": ("account_id", "legacy_key"),
     "document": ("account_id", "legacy_key", "sha256"),
-    "signature_act": ("act_id",),
+    "signature_act": ("act_id", "legacy_key"),
     "account_agreement": ("account_id", "act_id"),
-    "security_profile": ("account_id",),
-    "validation": ("account_id",),
-    "tc_program": ("account_id",),
+    "security_profile": ("account_id", "legacy_key"),
+    "validation": ("account_id", "legacy_key"),
+    "tc_program": ("account_id", "legacy_key"),
     "stored_object": ("sha256",),
     "migration_exception": ("rule_cd", "legacy_key"),
     "migration_holding": ("profile", "legacy_key", "reason_cd"),
     "account_picker": ("login_id", "account_id"),
+    "old_number": ("entity_id",),
 }
 _CONTACT_SEES = """SELECT DISTINCT c.login_id, a.account_id FROM account_contact c JOIN entity_account a ON a.account_id = c.account_id
   WHERE c.login_id IS NOT NULL AND c.removed_at IS NULL AND a.trade_visible"""
@@ -145,7 +166,10 @@ _BUSINESS_OF_PROFILE = ("company_profile_id", "monitor_profile_id")
 
 
 def build(path: Path, mappings: Mappings, target: str | None, folder: RunFolder | None) -> None:
-    """Creates the index at that place completely or not at all, mode 0600. `target`: the new store; None: the run's stage files."""
+    """Creates the index at that place completely or not at all, mode 0600. `target`: the new store; None: the run's stage files.
+
+    Memory is bounded, apart from the held rows: these are processed together, because each can be held by another.
+    """
     beside = path.with_name(f".{path.name}.writing")
     beside.unlink(missing_ok=True)
     os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -155,9 +179,13 @@ def build(path: Path, mappings: Mappings, target: str | None, folder: RunFolder 
         index.execute("BEGIN")
         _make_tables(index)
         if target is not None:
-            _copy_store(index, mappings, target)
+            held = _copy_store(index, mappings, target)
         elif folder is not None:
-            _copy_stage_files(index, folder)
+            held = _copy_stage_files(index, folder)
+        else:
+            raise ValueError("neither a store nor a run")
+        _make_keys(index)
+        _hold(index, mappings, folder, held)
         _make_search(index)
         index.execute("INSERT INTO about VALUES ('version', ?), ('from', ?)", (VERSION, "store" if target is not None else "stage files"))
         index.execute("COMMIT")
@@ -183,18 +211,29 @@ def write_stamp(path: Path, stamp: str) -> None:
 
 
 def _make_tables(index: sqlite3.Connection) -> None:
-    shapes: Mapping[str, Sequence[str]] = {**COPIED, "migration_holding": _HOLDING, "account_picker": _PICKER}
+    shapes: Mapping[str, Sequence[str]] = {
+        **COPIED,
+        "migration_holding": _HOLDING,
+        "account_picker": _PICKER,
+        "old_number": _OLD_NUMBER,
+    }
     for name, columns in shapes.items():
         index.execute(f"CREATE TABLE {name} ({', '.join(columns)})")
     index.execute("CREATE TABLE about (name TEXT, value TEXT)")
+    # Words are folded by `folded_words` on both sides, so that the tokenizer only separates them: it knows fewer scripts than Python.
     # Prefixes: what is typed is the beginning of a word until it is a whole one.
     index.execute(
         "CREATE VIRTUAL TABLE search USING fts5(kind UNINDEXED, ref UNINDEXED, profile UNINDEXED, words,"
-        " tokenize = \"unicode61 remove_diacritics 2\", prefix = '1 2 3 4', detail = none, columnsize = 0)"
+        " tokenize = ascii, prefix = '1 2 3 4', detail = none, columnsize = 0)"
     )
 
 
-def _copy_store(index: sqlite3.Connection, mappings: Mappings, target: str) -> None:
+def _copy_store(index: sqlite3.Connection, mappings: Mappings, target: str) -> pl.DataFrame:
+    """Copies the rows of the new store; returns its held rows."""
+    import polars as pl
+
+    from etl.explore.held import HELD
+
     known = tables_of(mappings.target)
     with reading(target) as connection:
         streamed = connection.execution_options(stream_results=True, yield_per=_BATCH)
@@ -214,13 +253,18 @@ def _copy_store(index: sqlite3.Connection, mappings: Mappings, target: str) -> N
         )
         held = known["migration_holding"]
         wanted = [held.c[name] for name in ("legacy_portal_cd", "legacy_table", "legacy_key", "reason_cd", "sha256", "row_json")]
-        _hold(index, (tuple(row) for row in streamed.execute(sa.select(*wanted))))
+        return pl.DataFrame([tuple(row) for row in streamed.execute(sa.select(*wanted))], schema=HELD, orient="row")
 
 
-def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
-    """Copies the rows that split and reattach made, for a run that published nothing."""
+def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> pl.DataFrame:
+    """Copies the rows that split and reattach made, for a run that published nothing; returns its held rows."""
     import polars as pl
 
+    from etl.explore.held import HELD
+
+    if "split" not in folder.steps and folder.settings.rolled_back is not None:
+        message = f"This run was rolled back: {folder.settings.rolled_back}. Its rows are neither in the new store nor in its folder."
+        raise Refused(message, "Give `portal-migrate run` with the same options to publish it again.")
     if "split" not in folder.steps:
         raise Refused(
             "This run has not made any rows yet: there is nothing to explore.", "Continue the run, or name one that has completed split."
@@ -235,18 +279,19 @@ def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> None:
                 shown = frame.select(_as_text(frame[column]) for column in there)
                 _insert(index, name, there, shown.iter_rows())
     index.execute(f"INSERT INTO account_picker {_CONTACT_SEES}")
+    held = [pl.DataFrame(schema=HELD)]
     for step in layout.MADE_BY:
         for table in folder.tables(step, layout.record(step, "held")) if step in folder.steps else ():
-            frame = pl.DataFrame(table).select("portal", "table", "key", "reason", "sha256", "row_json")
-            _hold(index, frame.iter_rows())
+            held.append(pl.DataFrame(table).select(pl.col(name).cast(kind) for name, kind in HELD.items()))
         for table in folder.tables(step, layout.record(step, "flag")) if step in folder.steps else ():
             frame = pl.DataFrame(table).select("rule", "portal", "table", "key", "detail")
             _insert(
                 index, "migration_exception", ("rule_cd", "legacy_portal_cd", "legacy_table", "legacy_key", "detail"), frame.iter_rows()
             )
+    return pl.concat(held)
 
 
-def _as_text(column: Any) -> Any:
+def _as_text(column: pl.Series) -> pl.Series:
     """Returns ids as UUIDs, days and moments as ISO text, other values unchanged."""
     import polars as pl
 
@@ -271,18 +316,51 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str | bytes) else str(value)
 
 
-def _hold(index: sqlite3.Connection, rows: Iterable[tuple[Any, ...]]) -> None:
-    """Copies held rows with the profile that they name and the name of a held profile; `row_json` is not copied."""
+def _hold(index: sqlite3.Connection, mappings: Mappings, folder: RunFolder | None, held: pl.DataFrame) -> None:
+    """Copies held rows with their causes, the profile to which they lead or that they name, and the name of a held profile; `row_json` is not copied."""
+    import polars as pl
+
+    from etl.explore.held import FLAGGED, changed_numbers, held_because
+
+    flagged = index.execute("SELECT rule_cd, legacy_portal_cd, legacy_table, legacy_key FROM migration_exception")
+    known = pl.DataFrame(flagged.fetchall(), schema=FLAGGED, orient="row")
+
+    def profile_of(row: tuple[str, str, str]) -> int | None:
+        statement = _PROFILE_OF.get(row[:2])
+        found = index.execute(statement, (row[2],)).fetchone() if statement is not None else None
+        return None if found is None else found[0]
+
+    causes = held_because(mappings, held, known, folder, profile_of)
 
     def found() -> Iterator[tuple[Any, ...]]:
-        for portal, table, key, reason, sha256, text in rows:
+        for (portal, table, key, reason, sha256, text), because in zip(held.iter_rows(), causes.iter_rows(), strict=True):
             values = json.loads(text)
-            profile = next((values[name] for name in _BUSINESS_OF_PROFILE if isinstance(values.get(name), int)), None)
+            *cause, profile, loaded = because
+            if profile is None:
+                profile = next((values[name] for name in _BUSINESS_OF_PROFILE if isinstance(values.get(name), int)), None)
             name = values.get("company_name") if table == "company_profile" else values.get("file_name") or values.get("account_name")
-            yield portal, table, key, reason, sha256, profile, name if isinstance(name, str) else None
+            yield portal, table, key, reason, sha256, profile, name if isinstance(name, str) else None, *cause, loaded
 
     _insert(index, "migration_holding", _HOLDING, found())
+    replaced = [int(key) for rule, _, _, key in known.iter_rows() if rule == "A16"]
+    _insert(index, "old_number", _OLD_NUMBER, changed_numbers(folder, replaced))
 
+
+# By old table, the company profile of a loaded row.
+_OWNED = "SELECT min(a.legacy_profile_id) FROM {0} x JOIN entity_account a ON a.account_id = x.account_id WHERE x.legacy_key = ?"
+_PROFILE_OF: dict[tuple[str, ...], str] = {
+    ("P2", "company_profile"): "SELECT min(legacy_profile_id) FROM entity_account WHERE legacy_profile_id = CAST(? AS INTEGER)",
+    ("P2", "security_model"): "SELECT min(legacy_profile_id) FROM entity_account WHERE legacy_model_id = CAST(? AS INTEGER)",
+    ("P2", "model_entity"): "SELECT min(legacy_profile_id) FROM entity_account WHERE legacy_entity_id = CAST(? AS INTEGER)",
+    ("P2", "document"): _OWNED.format("document") + " AND x.legacy_portal_cd = 'P2'",
+    ("TC", "tc_document"): _OWNED.format("document") + " AND x.legacy_portal_cd = 'TC'",
+    ("P2", "company_contact"): _OWNED.format("account_contact") + " AND x.legacy_portal_cd = 'P2'",
+    ("TC", "tc_contact"): _OWNED.format("account_contact") + " AND x.legacy_portal_cd = 'TC'",
+    ("P2", "entity_identifier"): _OWNED.format("account_identifier"),
+    ("P2", "security_profile"): _OWNED.format("security_profile"),
+    ("P2", "validation"): _OWNED.format("validation"),
+    ("TC", "tc_account"): _OWNED.format("tc_program"),
+}
 
 # In the order in which hits are shown: a search ends as soon as it has enough.
 _SEARCHED = (
@@ -290,33 +368,52 @@ _SEARCHED = (
          group_concat(DISTINCT legal_name) || ' ' || coalesce(group_concat(DISTINCT dba_name), '') || ' ' || legacy_profile_id
        FROM entity_account GROUP BY legacy_profile_id ORDER BY legacy_profile_id""",
     """SELECT 'company', legacy_key, legacy_key, coalesce(name, '') || ' ' || legacy_key FROM migration_holding
-       WHERE legacy_table = 'company_profile' AND legacy_key NOT IN (SELECT legacy_profile_id FROM entity_account)""",
-    """SELECT 'account', account_number, legacy_profile_id,
-         account_number || ' ' || legal_name || ' ' || coalesce(account_label, '') || ' ' || business_type_cd || ' ' || legacy_entity_id
-       FROM entity_account ORDER BY account_number""",
+       WHERE legacy_table = 'company_profile' AND legacy_key NOT IN (SELECT CAST(legacy_profile_id AS TEXT) FROM entity_account)""",
+    """SELECT 'account', a.account_number, legacy_profile_id,
+         a.account_number || ' ' || legal_name || ' ' || coalesce(dba_name, '') || ' ' || coalesce(account_label, '') || ' ' || business_type_cd || ' '
+         || legacy_entity_id || ' ' || legacy_model_id || ' ' || coalesce(o.account_number, '')
+       FROM entity_account a LEFT JOIN old_number o ON o.entity_id = a.legacy_entity_id ORDER BY a.account_number""",
+    """SELECT 'program', a.account_number, a.legacy_profile_id,
+         coalesce(t.tc_account_number, '') || ' ' || coalesce(t.account_name, '') || ' ' || t.legacy_key
+       FROM tc_program t JOIN entity_account a ON a.account_id = t.account_id ORDER BY t.tc_program_id""",
     """SELECT 'person', l.login_id, min(a.legacy_profile_id),
          l.email_display || ' ' || coalesce(l.first_name, '') || ' ' || coalesce(l.last_name, '') || ' ' || coalesce(group_concat(DISTINCT c.email), '')
-         || ' ' || coalesce(group_concat(DISTINCT c.full_name), '')
+         || ' ' || coalesce(group_concat(DISTINCT c.full_name), '') || ' ' || coalesce(group_concat(DISTINCT c.legacy_key), '')
+         || ' ' || coalesce((SELECT group_concat(u.legacy_key || ' ' || u.email_as_typed, ' ') FROM login_alias u WHERE u.login_id = l.login_id), '')
        FROM login l LEFT JOIN account_contact c ON c.login_id = l.login_id LEFT JOIN entity_account a ON a.account_id = c.account_id
        GROUP BY l.login_id""",
     """SELECT 'contact', c.legacy_portal_cd || ':' || c.legacy_key, min(a.legacy_profile_id),
          coalesce(c.email, '') || ' ' || coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, '') || ' ' || coalesce(c.full_name, '')
+         || ' ' || c.legacy_key
        FROM account_contact c JOIN entity_account a ON a.account_id = c.account_id WHERE c.login_id IS NULL
        GROUP BY c.legacy_portal_cd, c.legacy_key""",
-    """SELECT 'identifier', a.account_number, a.legacy_profile_id, i.identifier_type_cd || ' ' || i.value_raw || ' ' || i.value_norm
+    """SELECT 'identifier', a.account_number, a.legacy_profile_id, i.identifier_type_cd || ' ' || i.value_raw || ' ' || i.value_norm || ' ' || i.legacy_key
        FROM account_identifier i JOIN entity_account a ON a.account_id = i.account_id""",
     """SELECT 'document', d.legacy_portal_cd || ':' || d.legacy_key, min(a.legacy_profile_id), min(d.file_name) || ' ' || d.legacy_key
        FROM document d LEFT JOIN entity_account a ON a.account_id = d.account_id GROUP BY d.legacy_portal_cd, d.legacy_key""",
     """SELECT 'held', legacy_portal_cd || ':' || legacy_table || ':' || legacy_key, profile,
          legacy_table || ' ' || replace(legacy_table, '_', ' ') || ' ' || legacy_key || ' ' || reason_cd || ' ' || coalesce(name, '')
        FROM migration_holding ORDER BY legacy_table, legacy_key""",
+    *(
+        f"""SELECT 'row', 'P2:{source}:' || x.legacy_key, min(a.legacy_profile_id), '{source} {source.replace("_", " ")} ' || x.legacy_key
+       FROM {table} JOIN entity_account a ON a.account_id = {account} GROUP BY x.legacy_key ORDER BY min(x.rowid)"""
+        for source, table, account in (
+            ("security_profile", "security_profile x", "x.account_id"),
+            ("validation", "validation x", "x.account_id"),
+            ("agreement_signature", "signature_act x JOIN account_agreement g ON g.act_id = x.act_id", "g.account_id"),
+        )
+    ),
 )
 
 
-def _make_search(index: sqlite3.Connection) -> None:
+def _make_keys(index: sqlite3.Connection) -> None:
     for name, columns in _KEYS.items():
         for column in columns:
             index.execute(f"CREATE INDEX {name}_{column} ON {name} ({column})")
+
+
+def _make_search(index: sqlite3.Connection) -> None:
     for statement in _SEARCHED:
-        index.execute(f"INSERT INTO search (kind, ref, profile, words) {statement}")
+        found = index.execute(statement)
+        _insert(index, "search", _SEARCH, ((kind, ref, profile, " ".join(folded_words(words))) for kind, ref, profile, words in found))
     index.execute("INSERT INTO search (search) VALUES ('optimize')")

@@ -1,39 +1,72 @@
-"""A page of the explorer as plain text."""
+"""A rendered page as plain text: the words of the page and no others, so that what the page masks is masked here too."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import re
+from html.parser import HTMLParser
 
-Page = dict[str, Any]  # what a page shows, by name
-
-
-def as_text(page: Page) -> str:
-    """Returns the page as plain text, for a mail or a ticket."""
-    lines = [str(page["title"]), "=" * len(str(page["title"]))]
-    for name, value in page.items():
-        if name in ("title", "sql", "rules", "reasons") or value in (None, [], {}, ""):
-            continue
-        lines += ["", name.replace("_", " ").upper(), *page_lines(value)]
-    lines += ["", "SQL", *(f"{what}: {statement}" for what, statement in page.get("sql", ()))]
-    return "\n".join(lines) + "\n"
+_LEFT_OUT = frozenset({"head", "header", "footer", "script", "style"})
+_BLOCKS = frozenset({"p", "pre", "dd", "li", "tr", "h1", "h2", "h3", "summary", "section", "table"})
+_CELLS = frozenset({"th", "td"})
+_APART = frozenset({"b", "span", "li", "dt"})  # words of neighbours that a page sets apart by their place
+_TOOLS = "tools"  # the class of the links that act on the page
 
 
-def page_lines(value: Any) -> Iterable[str]:
-    """Yields one line per entry of a list, per plain member of a dict, or for the value itself."""
-    if isinstance(value, list | tuple):
-        for entry in value:
-            yield "- " + (
-                ", ".join(f"{k}: {v}" for k, v in entry.items() if is_plain(v) and not str(k).endswith("_id"))
-                if isinstance(entry, dict)
-                else str(entry)
-            )
-    elif isinstance(value, dict):
-        yield from (f"{k}: {v}" for k, v in value.items() if is_plain(v))
-    else:
-        yield str(value)
+class _Text(HTMLParser):
+    """Collects the lines of a page's content."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.lines: list[str] = []
+        self._line: list[str] = []
+        self._left_out: list[str] = []
+        self._cells = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if self._left_out or tag in _LEFT_OUT or dict(attrs).get("class") in (_TOOLS, "skip"):
+            if tag not in ("br", "input", "link", "meta"):
+                self._left_out.append(tag)
+            return
+        if tag in _BLOCKS or tag == "dt":
+            self._end_line()
+        if tag in ("h1", "h2", "h3") and self.lines:
+            self.lines.append("")
+        if tag == "li":
+            self._line.append("- ")
+        elif tag in _CELLS:
+            self._line.append(" | " if self._cells else "")
+            self._cells += 1
+        elif tag == "dd":
+            self._line += [self.lines.pop() if self.lines else "", ": "]
+        elif tag in _APART:
+            self._line.append(" ")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._left_out:
+            if tag == self._left_out[-1]:
+                self._left_out.pop()
+            return
+        if tag in _BLOCKS or tag == "dt":
+            self._end_line()
+        elif tag in _APART:
+            self._line.append(" ")
+        if tag in ("h1", "h2") and self.lines:
+            self.lines.append(("=" if tag == "h1" else "-") * len(self.lines[-1]))
+
+    def handle_data(self, data: str) -> None:
+        if not self._left_out:
+            self._line.append(data)
+
+    def _end_line(self) -> None:
+        text = re.sub(r"\s+", " ", "".join(self._line)).strip()
+        if text and text != "-":
+            self.lines.append(text)
+        self._line, self._cells = [], 0
 
 
-def is_plain(value: Any) -> bool:
-    """Returns whether the value is a text or a number."""
-    return value is not None and isinstance(value, str | int | float)
+def as_text(page: str) -> str:
+    """Returns the content of a rendered page as plain text, for a mail or a ticket: one line per row, cells separated by " | "."""
+    reader = _Text()
+    reader.feed(page)
+    reader.close()
+    return "\n".join(reader.lines) + "\n"

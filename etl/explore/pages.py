@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from etl.explore.advice import advice
 from etl.explore.hits import whole_number
-from etl.explore.page_rows import ACCOUNT_AND_OPENERS, LISTED, OPENED, PageRows
-from etl.explore.page_text import Page
+from etl.explore.page_rows import ACCOUNT_AND_OPENERS, DOCUMENT_STATES, LISTED, OPENED, Page, PageRows, is_indexed
 from etl.explore.people import Row, by_account, login_state, why_hidden
+
+Traced = Callable[[str, str, str], list[Row]]  # (portal, table, key) -> its rows in the store: target, account_number, legal_name
 
 
 class NotFound(Exception):  # an answer of the application (404), not a failure of it
@@ -40,12 +42,13 @@ class Pages(PageRows):
         return {
             "title": self.company_name(profile) or f"Company profile {profile}",
             "profile": profile,
+            "trade_names": sorted({account["dba_name"] for account in accounts if account["dba_name"]}),
             "models": [{"id": model, "name": name, "entities": entities} for (model, name), entities in models.items()],
             "accounts": accounts,
             "people": people[:LISTED],
             "people_more": max(0, len(people) - LISTED),
             "documents": self.documents("a.legacy_profile_id = :p", p=number),
-            "document_states": self.document_states(number),
+            "document_states": self.document_states("a.legacy_profile_id = :p", p=number),
             "agreements": self.agreements("a.legacy_profile_id = :p", p=number),
             "profiles": self.security_profiles("a.legacy_profile_id = :p", p=number),
             "validations": self.validations("a.legacy_profile_id = :p", p=number),
@@ -54,15 +57,8 @@ class Pages(PageRows):
             "held_by": sorted(Counter((row["legacy_table"], row["reason_cd"]) for row in held).items()),
             "advice": advice(accounts, people, closed),
             "sql": [
-                (
-                    "Accounts",
-                    "SELECT account_number, business_type_cd, status_cd FROM entity_account WHERE legacy_profile_id = " + str(number),
-                ),
-                (
-                    "Rows set aside",
-                    "SELECT legacy_table, legacy_key, reason_cd FROM migration_holding WHERE legacy_portal_cd = 'P2'"
-                    f" AND row_json LIKE '%\"company_profile_id\":{number},%'",
-                ),
+                *_accounts_of(number),
+                *self._held_sql(held),
             ],
         }
 
@@ -79,15 +75,18 @@ class Pages(PageRows):
         )
         for row in identifiers:
             row["shown"] = self.personal.identifier(row["value_raw"], row["pii"])
+        old = self.rows("SELECT account_number FROM old_number WHERE entity_id = :e", e=account["legacy_entity_id"])
         closed = [account_number] if account["trade_visible"] and not account["openers"] else []
         return {
             "title": account_number,
             "account": account,
+            "old_number": old[0]["account_number"] if old else None,
             "company": self.company_name(account["legacy_profile_id"]),
             "people": people[:LISTED],
             "people_more": max(0, len(people) - LISTED),
             "identifiers": identifiers,
             "documents": self.documents(**mine),
+            "document_states": self.document_states(**mine),
             "agreements": self.agreements(**mine),
             "profiles": self.security_profiles(**mine),
             "validations": self.validations(**mine),
@@ -99,7 +98,8 @@ class Pages(PageRows):
                     "Who sees it",
                     "SELECT l.email_display FROM account_picker p JOIN login l ON l.login_id = p.login_id"
                     f" WHERE p.account_number = {_quoted(account_number)}",
-                )
+                ),
+                *_people_and_documents(f"a.account_number = {_quoted(account_number)}"),
             ],
         }
 
@@ -126,7 +126,15 @@ class Pages(PageRows):
             "hidden": [{**c, "why": why_hidden(c)} for c in contacts if not c["seen"]],
             "state": login_state(login),
             "flags": [flag for user in users for flag in self.flags("P2", "portal_user", user["legacy_key"])],
-            "sql": [("What the login sees", f"SELECT account_number, legal_name FROM account_picker WHERE login_id = {_quoted(login_id)}")],
+            "sql": [
+                ("What the login sees", f"SELECT account_number, legal_name FROM account_picker WHERE login_id = {_quoted(login_id)}"),
+                (
+                    "Contacts on accounts that it does not see",
+                    f"SELECT c.contact_id, a.account_number, c.removed_at, a.status_cd FROM account_contact c JOIN entity_account a ON a.account_id = c.account_id"
+                    f" WHERE c.login_id = {_quoted(login_id)} AND NOT EXISTS (SELECT 1 FROM account_picker p WHERE p.login_id = c.login_id"
+                    " AND p.account_id = c.account_id)",
+                ),
+            ],
         }
 
     def document(self, portal: str, key: str) -> Page:
@@ -180,15 +188,21 @@ class Pages(PageRows):
             "sql": [("Its rows", f"SELECT legacy_table, legacy_key, detail FROM migration_exception WHERE rule_cd = {_quoted(number)}")],
         }
 
-    def row(self, portal: str, table: str, key: str) -> Page:
-        """Returns the page of one source row: held or loaded, flags, rules, and its copies. Raises NotFound."""
+    def row(self, portal: str, table: str, key: str, traced: Traced | None = None) -> Page:
+        """Returns the page of one source row: held or loaded, flags, rules, and its copies. Raises NotFound.
+
+        `traced`: finds the copies in the store itself, for tables that the index does not have.
+        """
         mapping = next((m for (p, t), m in self.mappings.tables.items() if (p, t) == (portal, table)), None)
         if mapping is None:
             raise NotFound(f"table {portal}.{table}")
+        key = self.key_of(portal, table, key)
         where = {"p": portal, "t": table, "k": key}
         held = self.rows("SELECT * FROM migration_holding WHERE legacy_portal_cd = :p AND legacy_table = :t AND legacy_key = :k", **where)
         flags = self.flags(portal, table, key)
         copies = self.copies(portal, table, key)
+        if not copies and not is_indexed(portal, table) and traced is not None:
+            copies = traced(portal, table, key)
         if not held and not flags and not copies:
             raise NotFound(f"{portal}.{table} {self.personal.text(key)}")
         return {
@@ -199,13 +213,10 @@ class Pages(PageRows):
             "rules": [self.mappings.rules[n] for n in mapping.rules if n in self.mappings.rules],
             "table": table,
             "portal": portal,
-            "key": key,
+            "key": self.personal.text(key),
             "sql": [
-                (
-                    "Held",
-                    f"SELECT reason_cd FROM migration_holding WHERE legacy_portal_cd = {_quoted(portal)}"
-                    f" AND legacy_table = {_quoted(table)} AND legacy_key = {_quoted(key)}",
-                )
+                (what, f"SELECT {columns} FROM {of} WHERE {_of_row(portal, table, self.personal.text(key))}")
+                for what, columns, of in (("Held", "reason_cd", "migration_holding"), ("Flags", "rule_cd, detail", "migration_exception"))
             ],
         }
 
@@ -225,19 +236,16 @@ class Pages(PageRows):
             "sql": [("Its rows", f"SELECT legacy_table, legacy_key FROM migration_holding WHERE reason_cd = {_quoted(reason)}")],
         }
 
-    def overview(self) -> Page:
-        """Returns the counts of the store, each with a link to its rows."""
+    def overview(self, report: Mapping[str, Any] | None = None) -> Page:
+        """Returns the counts of the store, each with a link to its rows. `report`: verdict, steps, checks and differences of the run (`run_report`)."""
         flagged = self.rows("SELECT rule_cd, count(*) AS n FROM migration_exception GROUP BY rule_cd ORDER BY rule_cd")
         held = self.rows("SELECT reason_cd, count(*) AS n FROM migration_holding GROUP BY reason_cd ORDER BY reason_cd")
-        counted = {
-            name: self.rows(f"SELECT count(*) AS n FROM {name}")[0]["n"]
-            for name in ("entity_account", "login", "migration_holding", "migration_exception")
-        }
-        closed = self.rows(
-            f"SELECT account_number, legal_name, legacy_profile_id FROM entity_account a WHERE trade_visible AND NOT {OPENED} ORDER BY account_number"
-        )
+        counted = {name: self.rows(f"SELECT count(*) AS n FROM {name}")[0]["n"] for name in _COUNTED}
+        closed = self.rows(f"{_CLOSED} ORDER BY account_number")
         return {
-            "title": "Portal migration explorer",
+            "title": "The run",
+            "report": report,
+            "failed_checks": [] if report is None else [check for check in report["checks"]["answers"] if check["failed"]],
             "counted": counted,
             "flagged": flagged,
             "held": held,
@@ -247,10 +255,48 @@ class Pages(PageRows):
             "closed_total": len(closed),
             "runs": self.rows("SELECT * FROM migration_run ORDER BY finished_at"),
             "sql": [
+                *((what, f"SELECT count(*) FROM {name}") for name, what in _COUNTED.items()),
+                ("Accounts that nobody can open", _CLOSED),
                 ("Exceptions by rule", "SELECT rule_cd, count(*) FROM migration_exception GROUP BY rule_cd"),
                 ("Held rows by reason", "SELECT reason_cd, count(*) FROM migration_holding GROUP BY reason_cd"),
             ],
         }
+
+    def _held_sql(self, held: list[Row]) -> list[tuple[str, str]]:
+        """Returns the statement that lists these held rows: by key, because the store does not record to which company a held row leads."""
+        keys: dict[tuple[str, str], list[str]] = {}
+        for row in held:
+            keys.setdefault((row["legacy_portal_cd"], row["legacy_table"]), []).append(_quoted(self.personal.text(row["legacy_key"])))
+        chosen = [
+            f"legacy_portal_cd = {_quoted(portal)} AND legacy_table = {_quoted(table)} AND legacy_key IN ({', '.join(listed)})"
+            for (portal, table), listed in keys.items()
+        ]
+        statement = "SELECT legacy_table, legacy_key, reason_cd FROM migration_holding WHERE "
+        return [("Rows set aside", statement + " OR ".join(chosen))] if chosen else []
+
+
+_COUNTED = {"entity_account": "Accounts", "login": "Logins", "migration_holding": "Rows set aside", "migration_exception": "Flags"}
+_CLOSED = f"SELECT account_number, legal_name, legacy_profile_id FROM entity_account a WHERE trade_visible AND NOT {OPENED}"
+
+
+def _accounts_of(profile: int | None) -> list[tuple[str, str]]:
+    if profile is None:  # a held profile whose key is not a number: it has no accounts
+        return []
+    statement = f"SELECT account_number, business_type_cd, status_cd FROM entity_account WHERE legacy_profile_id = {profile}"
+    return [("Accounts", statement), *_people_and_documents(f"a.legacy_profile_id = {profile}")]
+
+
+def _people_and_documents(condition: str) -> list[tuple[str, str]]:
+    """Returns the statements of the people in force and of the documents on the accounts `a` of that condition."""
+    people = "SELECT DISTINCT c.legacy_portal_cd, c.legacy_key FROM account_contact c JOIN entity_account a ON a.account_id = c.account_id"
+    return [
+        ("People", f"{people} WHERE {condition} AND c.removed_at IS NULL"),
+        ("Documents by state", f"{DOCUMENT_STATES} WHERE {condition} GROUP BY content_state_cd"),
+    ]
+
+
+def _of_row(portal: str, table: str, key: str) -> str:
+    return f"legacy_portal_cd = {_quoted(portal)} AND legacy_table = {_quoted(table)} AND legacy_key = {_quoted(key)}"
 
 
 def _quoted(text: str) -> str:

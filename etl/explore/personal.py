@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from etl.domain.masking import masked
+
+DIGEST = "~"  # in an address: what follows is the digest of a key, not the key
 
 
 @dataclass(frozen=True)
@@ -36,3 +39,8 @@ class Personal:
     def text(self, text: str | None) -> str:
         """Returns any other text with numbers of the form of a social security number masked."""
         return "–" if not text else text if self.names else masked(text)
+
+    def reference(self, key: str) -> str:
+        """Returns the key as an address has it: a key that has a number of a person's form as a digest, because addresses are mailed (H6)."""
+        hidden = key.startswith(DIGEST) or (not self.names and masked(key) != key)
+        return DIGEST + hashlib.sha256(key.encode()).hexdigest()[:32] if hidden else key

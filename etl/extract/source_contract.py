@@ -17,12 +17,18 @@ from mappings.schema import FAMILY_BY_TYPE
 def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
     """Returns a sentence for every difference between database and mappings: unmapped and missing tables and columns, other types (K5)."""
     there, kinds = source.shapes(), source.relation_kinds()
-    # Relations that are not tables are listed by the plan and do not stop a run (fine print 60).
-    strange = [name for name in there if (portal, name) not in mappings.tables and name not in kinds]
-    found = [f"{portal}.{name}: this table is not in any mapping" for name in strange]
+    # Relations that are not tables are listed by the plan and do not stop a run (fine print 60); a virtual table has rows of its own.
+    strange = {name: kinds.get(name, "table") for name in there if (portal, name) not in mappings.tables}
+    found = [
+        f"{portal}.{name}: this {kind} is not in any mapping"
+        for name, kind in strange.items()
+        if kind == "table" or kind.startswith(_VIRTUAL)
+    ]
     for mapping in mappings.of(portal):
         if mapping.table not in there:
             found.append(f"{portal}.{mapping.table}: the table is missing ({mapping.file})")
+        elif not there[mapping.table] and mapping.table in kinds:
+            found.append(f"{portal}.{mapping.table}: a {kinds[mapping.table]} ({mapping.file})")
         else:
             found += _column_problems(portal, mapping, there[mapping.table], kinds.get(mapping.table) == "view")
     return found
@@ -68,10 +74,19 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
         )
 
 
+_VIRTUAL = "virtual table"  # of SQLite
 _OPTION = {"P2": "--source", "TC": "--tc"}
 _STEPS = (
     ("is not in any mapping", "Map each new table or column, or retire it with a reason (runbooks/extend.md)."),
     ("found type", "For a different type, give a form that reads it (--adapter DIR, runbooks/adapter.md): a mapping cannot change a type."),
+    (
+        f"this {_VIRTUAL}",
+        'A virtual table that is only an index over other tables: [ignored] NAME = "why" in source.toml of an adapter (--adapter DIR, runbooks/adapter.md).',
+    ),
+    (
+        "cannot be opened",
+        "A view that cannot be opened: in a copy of the database, put a table with its rows in its place, then give the copy.",
+    ),
     (" is missing (", "For a missing table or column, give its present name or declare it absent (--adapter DIR, runbooks/adapter.md)."),
 )
 

@@ -86,13 +86,24 @@ class HeldRows:
 
     def _groups(self, row: Row) -> list[tuple[Route, ...]]:
         """Returns the references that can hold the row; of each group the first that is set decides."""
+        known = self._groups_of.get(row[:2])
+        if known is None:
+            known = self._groups_of[row[:2]] = self._groups_by_table(row)
+        return [*known, (self._link_target(row),)] if self.mappings.tables[_portal(row), row[1]].owner_rule == "C2" else known
+
+    @cached_property
+    def _groups_of(self) -> dict[tuple[str, ...], list[tuple[Route, ...]]]:
+        return {}
+
+    def _groups_by_table(self, row: Row) -> list[tuple[Route, ...]]:
+        """Returns the references that are the same for all rows of the row's table."""
         mapping = self.mappings.tables[_portal(row), row[1]]
-        needs = [(route,) for route in mapping.needs]
+        needs: list[tuple[Route, ...]] = [(route,) for route in mapping.needs]
         match mapping.owner_rule:
             case "C1":  # held only where both references fail: each held one is a cause
                 return [(scope,) for scope in _DOCUMENT_SCOPES]
             case "C2":
-                return [*needs, (self._link_target(row),)]
+                return needs
             case "C7":
                 return [(Route(mapping.key[0], _owner_of_content(mapping)),)]
             case "G1":

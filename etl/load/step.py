@@ -167,7 +167,7 @@ def stage_all(folder: RunFolder, mappings: Mappings, target: Target, run_id: str
 
 
 @dataclass(frozen=True)
-class TakenBack:
+class RolledBack:
     """Rows and objects that a rollback removed and restored; `kept`: unreferenced objects that other stores may need."""
 
     run_id: str
@@ -181,7 +181,7 @@ class TakenBack:
 
 def rollback(
     folder: RunFolder, mappings: Mappings, target: Target, objects: Objects, store: str, tell: Tell, preview: Preview = lambda _: None
-) -> TakenBack:
+) -> RolledBack:
     """Reverts exactly what this run published (K8), and returns the counts. Raises Refused (7) if it published nothing or rows were changed since.
 
     `store`: the target's identity among the objects. `preview` gets the counts of rows to remove and restore, and may raise to stop.
@@ -191,7 +191,7 @@ def rollback(
     published = [run for run in runs if run.state == "PUBLISHED"]
     if run_id not in {run.run_id for run in published}:
         if run_id in {run.run_id for run in runs} and "load" in folder.steps:  # a rollback that was killed after its commit
-            return TakenBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
+            return RolledBack(run_id, 0, 0, *_remove_unneeded(folder, target, objects, store))
         raise Refused(
             f"The target does not hold the rows that {run_id} published: there is nothing to roll back.", "Check --target and --run."
         )
@@ -199,7 +199,7 @@ def rollback(
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
     _refuse_other_record(folder, published[-1])
     images = _logged_images(folder, published[-1])
-    preview(target.would_take_back(mappings.target, published[-1], images))
+    preview(target.would_roll_back(mappings.target, published[-1], images))
     store_state = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
     others = []
     if not target.unchanged_since(mappings.target, store_state):  # then the rows themselves must be compared
@@ -210,10 +210,10 @@ def rollback(
             f"Rows were changed after this run was published: {', '.join(others)}.",
             "A rollback would lose these changes: resolve them first.",
         )
-    changes = target.take_back(mappings.target, published[-1], tell, images)
+    changes = target.roll_back(mappings.target, published[-1], tell, images)
     gone = _remove_unneeded(folder, target, objects, store)
     tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
-    return TakenBack(run_id, sum(removed for _, removed, _ in tables), sum(restored for *_, restored in tables), *gone, tables)
+    return RolledBack(run_id, sum(removed for _, removed, _ in tables), sum(restored for *_, restored in tables), *gone, tables)
 
 
 def _refuse_other_record(folder: RunFolder, record: RunRecord) -> None:

@@ -17,8 +17,8 @@ from etl.errors import DifferencesFound, MigrationError, Refused
 from etl.extract.freeze_guard import changed_of, looked_again, written_to
 from etl.options import Options, needed
 from etl.pipeline.roles import roles
+from etl.pipeline.rollback import write_report_again
 from etl.pipeline.sources import sources_of
-from etl.pipeline.taking_back import report_anew
 from etl.reconcile import Reconciliation, Recorded, reconcile
 from etl.runfolder import acceptance_file, layout
 from etl.runfolder.disk_space import need_of_step, require_room
@@ -91,9 +91,10 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
             again = goals_counted_again(result, folder, options, mappings)
             step = evidence(result, folder, looked_again(sources, mappings, folder), again)
             step.facts.update({"started": began.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)})
+            written = folder.steps["report"].facts if "report" in folder.steps else None
             folder.steps["reconcile"] = step
             folder.record("reconcile", step.facts["sentence"], roles(options), {"mappings": mappings.digest})
-            report_anew(folder, mappings, roles(options))
+            write_report_again(folder, mappings, roles(options), written)
         data["changed_since_extract"] = changed_of(step.facts["looked"])
         facts = step.facts
     error = failure(

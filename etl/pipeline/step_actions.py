@@ -57,7 +57,7 @@ def _missed(context: RunContext, critical: list[str], names: list[str]) -> Check
     found = "".join(f"{BREAK}{acceptance_file.said(entries[name])}" for name in names)
     return CheckFailed(
         f"{failed}Goals were missed without a waiver: {', '.join(names)}. Nothing was published.{found}",
-        "Have the old portal's rows corrected (`portal-migrate readiness` of a rehearsal lists them), or have the owner sign a [[waiver]]"
+        "Have the old portal's rows corrected (`portal-migrate readiness` lists them, of a rehearsal without --acceptance), or have the owner sign a [[waiver]]"
         " of the goal in the file of decisions; then start again in a new run folder.",
     )
 
@@ -284,8 +284,7 @@ def _reconcile(context: RunContext) -> Step:
 def _report(context: RunContext) -> Step:
     from etl.report.write import write_report
 
-    files = write_report(context.folder, context.mappings)
-    return Step("", files, {"sentence": f"written to {context.folder.path / layout.REPORT}"})
+    return write_report(context.folder, context.mappings)
 
 
 ACTIONS = {

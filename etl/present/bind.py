@@ -13,6 +13,8 @@ from etl.present.problem import Problem, nearest, nearest_name, printable, toml_
 from mappings.model import Mappings, Portal, TableMapping
 from mappings.schema import Column
 
+_OPENED = "a table, or a view that can be opened"
+
 
 @dataclass(frozen=True)
 class Ref:
@@ -156,6 +158,9 @@ class Binder:
             return None
         relation = relations[name]
         self.bound.read[name] = relation
+        if relation.unopened:
+            self._wrong(file, f"{location}.table", f"{printable(name)}, a {printable(relation.unopened)}", _OPENED)
+            return None
         used = self._used.setdefault(name, set())
         self._retired.setdefault(name, set())
         lookups = {
@@ -235,6 +240,9 @@ class Binder:
             )
             return None
         other = self.catalog.relations[name]
+        if other.unopened:
+            self._wrong(file, f"{location}.table", f"{printable(name)}, a {printable(other.unopened)}", _OPENED)
+            return None
         key = self._column(value.key, other, file, f"{location}.key")
         by = self._column(value.by, relation, file, f"{location}.by")
         return BoundLookup(other, key, by) if key is not None and by is not None else None
@@ -329,7 +337,7 @@ class Binder:
         for name, relation in self.catalog.relations.items():
             if self.files.unreadable:
                 break  # the tables of an unreadable file are unknown; the file was reported
-            if name not in self.bound.read and name not in ignored and not relation.view:
+            if name not in self.bound.read and name not in ignored and not relation.view and not relation.part_of:
                 free = [t for t in tables if not self.bound.tables[t].blocks and t not in self.files.absent]
                 near = nearest_name(name, free)
                 line = (

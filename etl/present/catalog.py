@@ -17,6 +17,8 @@ class Relation:
     columns: dict[str, str]
     view: bool = False
     schema: str = ""  # PostgreSQL: its schema
+    part_of: str = ""  # SQLite: the virtual table whose content it keeps; that one is read, ignored or reported
+    unopened: str = ""  # SQLite: what it is and why it has no columns here
     key: tuple[str, ...] = ()  # the declared primary key's columns, in its order
 
     def kind(self, column: str) -> ColumnKind:
@@ -62,14 +64,13 @@ def _upper(columns: dict[str, str]) -> dict[str, str]:
 
 
 def _sqlite(source: Any) -> dict[str, Relation]:
-    names = source.query(
-        "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
-    )
     found = {}
-    for name, kind in names:
-        columns = source.query("SELECT name, type, pk FROM pragma_table_xinfo(?)", name)
-        key = tuple(column for column, _, place in sorted(columns, key=lambda row: row[2]) if place)
-        found[name] = Relation(name, {column: str(declared).upper() for column, declared, _ in columns}, view=kind == "view", key=key)
+    for name, of in source.relations().items():
+        key = tuple(column for column, _, place in sorted(of.columns, key=lambda row: row[2]) if place)
+        columns = {column: str(declared).upper() for column, declared, _ in of.columns}
+        found[name] = Relation(
+            name, columns, view="view" in of.kind.split(), key=key, part_of=of.part_of, unopened="" if columns else of.kind
+        )
     return found
 
 

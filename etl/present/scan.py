@@ -64,6 +64,8 @@ def scan(source: Source) -> dict[str, Any]:
     tables: dict[str, Any] = {}
     keys: dict[tuple[str, str], set[int]] = {}
     for name, relation in sorted(catalog.relations.items()):
+        if relation.part_of or relation.unopened:
+            continue  # the content of a virtual table, which is scanned itself; what cannot be opened cannot be scanned
         tables[name] = _table(source, catalog, relation, keys)
     _references(source, catalog, tables, keys)
     return {"tables": tables}

@@ -13,10 +13,21 @@ import polars as pl
 from etl.databases.reading import Reading
 from etl.domain.typed_values import texts_of
 from etl.holding.held_roots import HeldRows, Row, held_rows
-from etl.holding.row_counts import RowsByProfile, rows_by_profile
-from etl.readiness.lists import DATES, activation, clocks, companies, crosswalk, dates
+from etl.holding.row_counts import RowsByProfile, rows_by_table
+from etl.readiness.lists import (
+    DATES,
+    activation,
+    clocks,
+    companies,
+    crosswalk,
+    dates,
+    more_of_companies,
+    signatures_to_review,
+    specialists,
+)
 from etl.readiness.points import Points, Sources
 from etl.readiness.store import StoreFacts, read_store
+from etl.report.chapters import chapters
 from etl.runfolder import layout
 from etl.runfolder.folder import RunFolder
 from etl.runfolder.stage_file_io import read_columns
@@ -28,10 +39,16 @@ _OF_PROFILE = frozenset({"business_start_dt"})  # the profile's date, which ever
 
 @dataclass(frozen=True)
 class WorkLists:
-    """One frame for each list; `activation` holds personal data."""
+    """One frame for each list; `activation` holds personal data.
+
+    The page and the workbook show more than the CSV files: `more_companies`, and for each point its `specialists`. `to_review`: for the page only.
+    """
 
     points: pl.DataFrame
     companies: pl.DataFrame
+    more_companies: pl.DataFrame
+    specialists: pl.Series
+    to_review: pl.DataFrame
     crosswalk: pl.DataFrame
     dates: pl.DataFrame
     clocks: pl.DataFrame
@@ -50,11 +67,15 @@ def work_lists(folder: RunFolder, store: Reading, mappings: Mappings, bounced: f
     models = {
         int(model): int(profile) for model, profile in extracted.pairs("security_model", "security_model_id", "company_profile_id").items()
     }
+    by_table = rows_by_table(made.rows, mappings, made.held)
+    by_profile = by_table.group_by("company_profile_id").agg(pl.col("rows_read", "rows_loaded", "rows_held").sum())
+    lines = companies(known, points, found, by_profile, profiles.drop_nulls("company_profile_id"))
     return WorkLists(
         points=found,
-        companies=companies(
-            known, points, found, rows_by_profile(made.rows, mappings, made.held), profiles.drop_nulls("company_profile_id")
-        ),
+        companies=lines,
+        more_companies=more_of_companies(known, lines, found, by_table, chapters(mappings)),
+        specialists=specialists(known, found),
+        to_review=signatures_to_review(known, made.rows),
         crosswalk=crosswalk(known, extracted.texts("model_entity", "entity_id", "security_model_id", "account_number"), models),
         dates=dates(known, extracted.dates()),
         clocks=clocks(known, points),

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.holding.row_counts import RowsByProfile
 from etl.readiness.points import Points
 from etl.readiness.store import StoreFacts
 
@@ -58,6 +59,68 @@ def companies(store: StoreFacts, points: Points, found: pl.DataFrame, rows: pl.D
     return frame.select("company_profile_id", "company_name", "office_cd", *(pl.col(name).fill_null(0) for name in counts)).sort(
         "company_profile_id"
     )
+
+
+def more_of_companies(
+    store: StoreFacts, lines: pl.DataFrame, found: pl.DataFrame, rows: pl.DataFrame, chapter: Mapping[tuple[str, str], str]
+) -> pl.DataFrame:
+    """Returns the lines of `companies` with what the page and the workbook show besides: accounts_without_acting_officer (visible to trade), documents_broken,
+    held_by_chapter ("Documents 3; Responses 12").
+
+    `rows`: rows of each profile by table; `chapter`: the heading of each table. Null where nothing is held.
+    """
+    officers = (
+        store.accounts.filter("trade_visible", ~pl.col("acting_officer"))
+        .group_by(pl.col("legacy_profile_id").alias("company_profile_id"))
+        .agg(pl.len().cast(pl.Int64).alias("accounts_without_acting_officer"))
+    )
+    broken = (
+        found.filter(pl.col("point_cd") == "DOCUMENT_BROKEN")
+        .group_by("company_profile_id")
+        .agg(pl.len().cast(pl.Int64).alias("documents_broken"))
+    )
+    headings = pl.DataFrame([(*table, heading) for table, heading in chapter.items()], schema=["portal", "table", "chapter"], orient="row")
+    held = (
+        rows.filter(pl.col("rows_held") > 0)
+        .join(headings, on=["portal", "table"])
+        .group_by("company_profile_id", "chapter")
+        .agg(pl.col("rows_held").sum())
+        .sort("chapter")
+        .group_by("company_profile_id", maintain_order=True)
+        .agg(pl.format("{} {}", "chapter", "rows_held").str.join("; ").alias("held_by_chapter"))
+    )
+    frame = lines
+    for other in (officers, broken, held):
+        frame = frame.join(other, on="company_profile_id", how="left", maintain_order="left")
+    return frame.with_columns(pl.col("accounts_without_acting_officer", "documents_broken").fill_null(0))
+
+
+def specialists(store: StoreFacts, found: pl.DataFrame) -> pl.Series:
+    """Returns for each point the CBP user that is the specialist of its account, or of its company's account with the lowest entity; null where there is none."""
+    by_number = dict(store.accounts.select("account_number", "scss_cbp_user_id").iter_rows())
+    first = store.accounts.sort("legacy_entity_id").group_by("legacy_profile_id", maintain_order=True).first()
+    by_profile = dict(first.select("legacy_profile_id", "scss_cbp_user_id").iter_rows())
+    return pl.Series(
+        "specialist_cbp_user_id",
+        [
+            by_number.get(number) if number is not None else by_profile.get(profile)
+            for profile, number in found.select("company_profile_id", "account_number").iter_rows()
+        ],
+        dtype=pl.Int64,
+    )
+
+
+REVIEWED = ("D2", "D4", "E15")
+
+
+def signatures_to_review(store: StoreFacts, rows: RowsByProfile) -> pl.DataFrame:
+    """Returns the signatures and submissions that may have to be repeated: rule_cd, company_profile_id, legacy_portal_cd, legacy_table, legacy_key."""
+    flagged = store.exceptions.filter(pl.col("rule_cd").is_in(REVIEWED))
+    parts = [flagged.clear().with_columns(pl.lit(None, pl.Int64).alias("company_profile_id"))]
+    for (portal, table), part in flagged.group_by("legacy_portal_cd", "legacy_table"):
+        profile = rows.lowest(str(portal), str(table), part["legacy_key"]).rename({"key": "legacy_key", "profile": "company_profile_id"})
+        parts.append(part.join(profile, on="legacy_key", how="left").select(parts[0].columns))
+    return pl.concat(parts).sort("rule_cd", "company_profile_id", "legacy_key")
 
 
 def crosswalk(store: StoreFacts, entities: pl.DataFrame, models: Mapping[int, int]) -> pl.DataFrame:
@@ -131,13 +194,12 @@ def clocks(store: StoreFacts, points: Points) -> pl.DataFrame:
                 lines.append(("EXTENDED", *where, due, adjusted, _between(_day(due), _day(adjusted))))
             else:
                 lines.append(("RUNNING", *where, due, None, _between(first, _day(due))))
-    user = {login: key for key, login in store.aliases.select("legacy_key", "login_id").sort("legacy_key").iter_rows()}
     profile_of = _profile_by_login(store)
     for login in store.logins.filter(pl.col("status_cd") == "ACTIVE").iter_rows(named=True):
         seen = _day((login["last_login_at"] or "")[:10])
         falls = seen + timedelta(days=IDLE_DAYS) if seen is not None and seen < date.max - timedelta(days=IDLE_DAYS) else None
         profile = profile_of.get(login["login_id"])
-        where = (points.office_by_profile.get(profile), profile, None, "P2", "portal_user", user.get(login["login_id"]))
+        where = (points.office_by_profile.get(profile), profile, None, *points.row_of_login(login["login_id"]))
         lines.append(("IDLE", *where, falls.isoformat() if falls else None, None, _between(last, falls)))
     return pl.DataFrame(lines, schema=_CLOCKS, orient="row").sort(list(_CLOCKS), nulls_last=False)
 

@@ -18,9 +18,16 @@ _TONE = {"critical": "bad", "attention": "warn", "info": "good"}
 
 
 def as_page(
-    points: pl.DataFrame, companies: pl.DataFrame, kinds: Mapping[str, PointKind], run: Mapping[str, Any], since: pl.DataFrame | None
+    points: pl.DataFrame,
+    companies: pl.DataFrame,
+    to_review: pl.DataFrame,
+    kinds: Mapping[str, PointKind],
+    run: Mapping[str, Any],
+    since: pl.DataFrame | None,
 ) -> str:
-    """Returns readiness.html. `run`: id, rehearsal, time of publishing; `since`: the points with `since_cd` new, gone or still there (None: not compared)."""
+    """Returns readiness.html. `points` with `by` and `specialist_cbp_user_id`, `companies` as the workbook has them.
+
+    `run`: id, rehearsal, time of publishing; `since`: the points with `since_cd` new, gone or still there (None: not compared)."""
     script = (HERE / "report.js").read_text(encoding="utf-8")
     counted = dict(points.group_by("weight_cd").len().iter_rows())
     weights = {weight: counted.get(weight, 0) for weight in WEIGHTS}
@@ -38,12 +45,9 @@ def as_page(
             offices_named=points["office_cd"].drop_nulls().n_unique(),
             companies=_companies(companies),
             companies_total=companies.height,
-            points=some(
-                points.with_columns(
-                    pl.col("point_cd").replace_strict({kind.code: kind.by for kind in kinds.values()}, default="").alias("by")
-                ),
-                "point_cd",
-            ),
+            points=some(points, "point_cd"),
+            to_review=some(to_review, "rule_cd"),
+            review_total=to_review.height,
             since=_since(since),
             rows_shown=ROWS_SHOWN,
             style=Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # comes from this package
@@ -62,7 +66,7 @@ def _offices(points: pl.DataFrame) -> list[dict[str, Any]]:
     by_weight = [(pl.col("weight_cd") == weight).sum().alias(weight) for weight in WEIGHTS]
     return (
         points.group_by("office_cd")
-        .agg(pl.col("company_profile_id").n_unique().alias("companies"), *by_weight)
+        .agg(pl.col("company_profile_id").drop_nulls().n_unique().alias("companies"), *by_weight)
         .sort("office_cd", nulls_last=True)
         .to_dicts()
     )

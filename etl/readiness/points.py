@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -340,15 +340,23 @@ class Points:
         for key, login in self._logins.items():
             if login["email_key"] in self._s.bounced:
                 _, profile = self._only(contact["account_id"] for contact in by_login[key])
-                yield _Found("MAIL_BOUNCES", self._row_of_login(key, by_login[key]), profile)
+                yield _Found("MAIL_BOUNCES", self.row_of_login(key), profile)
 
-    def _row_of_login(self, login: str, contacts: Sequence[Mapping[str, Any]]) -> Row:
+    @cached_property
+    def _tc_contacts(self) -> dict[str, list[str]]:
+        """By login, the keys of its Trade Compliance contacts."""
+        found: dict[str, list[str]] = defaultdict(list)
+        chosen = self._s.store.contacts.filter(pl.col("legacy_portal_cd") == "TC", pl.col("login_id").is_not_null())
+        for login, key in chosen.select("login_id", "legacy_key").iter_rows():
+            found[login].append(key)
+        return found
+
+    def row_of_login(self, login: str) -> Row:
         """Returns the login's old user with the lowest id; the contact of a login made for Trade Compliance."""
         users = self._users_of_login.get(login)
         if users:
             return "P2", "portal_user", min(users, key=lambda key: (len(key), key))
-        keys = [contact["legacy_key"] for contact in contacts if contact["legacy_portal_cd"] == "TC"]
-        return "TC", "tc_contact", min(keys, key=lambda key: (len(key), key), default="")
+        return "TC", "tc_contact", min(self._tc_contacts.get(login, ()), key=lambda key: (len(key), key), default="")
 
     def _waiting(self) -> Iterator[_Found]:
         for row, reason in self._s.held.reasons.items():

@@ -15,6 +15,7 @@ from etl.errors import MigrationError
 from etl.report.markdown_table import table
 from etl.report.templates import environment
 from etl.report.text import code, escaped, number
+from etl.system.given_file import given_bytes
 from mappings.letters import LetterTexts
 
 COUNTED = ("documents", "documents_missing", "agreements", "security_profiles", "responses", "validations", "identifiers")
@@ -42,9 +43,7 @@ def earlier_letters(folder: Path) -> dict[str, str]:
     """Returns by profile the date of the letter in a folder that `company` wrote; raises MigrationError if it has none that can be read."""
     path = folder / "letters.json"
     try:
-        if path.stat().st_size > 64 << 20:
-            raise ValueError
-        letters = json.loads(path.read_text(encoding="utf-8"))["letters"]
+        letters = json.loads(given_bytes(path, 64 << 20))["letters"]
         return {str(profile): str(letter["date"])[:10] for profile, letter in letters.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise MigrationError(
@@ -52,9 +51,9 @@ def earlier_letters(folder: Path) -> dict[str, str]:
         ) from None
 
 
-def title(page: Page) -> str:
+def title(page: Page, texts: LetterTexts) -> str:
     """Returns the company's name, or the profile's number if the old portal has no name."""
-    return page["profile"]["name"] or f"Company profile {page['profile']['id']}"
+    return page["profile"]["name"] or texts.word("nameless", profile=page["profile"]["id"])
 
 
 def opening(page: Page, texts: LetterTexts) -> str:
@@ -67,7 +66,9 @@ def opening(page: Page, texts: LetterTexts) -> str:
         models=texts.word("model_one") if models == 1 else texts.word("model_many", count=number(models)),
         accounts=texts.word("account_one") if accounts == 1 else texts.word("account_many", count=number(accounts)),
     )
-    return sentence if any(account["trade_visible"] for account in page["accounts"]) else f"{sentence} {texts.word('opening_hidden')}"
+    if any(account["trade_visible"] for account in page["accounts"]):
+        return sentence
+    return f"{sentence} {texts.word('hidden_one' if accounts == 1 else 'hidden_many')}"
 
 
 def address(page: Page) -> list[str]:
@@ -122,7 +123,7 @@ def accounts(page: Page, texts: LetterTexts) -> list[tuple[str, ...]]:
     return [
         (
             a["account_number"],
-            a["business_type"],
+            texts.sections["business_types"].get(a["business_type_cd"], a["business_type"]),
             a["account_label"] or "–",
             texts.of("status", a["status_cd"]),
             a["tier_cd"] or "–",
@@ -136,7 +137,7 @@ def accounts(page: Page, texts: LetterTexts) -> list[tuple[str, ...]]:
 def head_lines(page: Page, texts: LetterTexts, head: LetterHead) -> list[tuple[str, str]]:
     """Returns (label, value) for the top of the letter."""
     run = page["run"].get("id", "–")
-    found = [(texts.word("to"), ", ".join([title(page), *address(page)]))]
+    found = [(texts.word("to"), ", ".join([title(page, texts), *address(page)]))]
     found += [(texts.word("date"), head.date)] if head.date else []
     return [*found, (texts.word("reference"), texts.word("reference_text", profile=page["profile"]["id"], run=run))]
 
@@ -160,7 +161,7 @@ def as_letter_markdown(page: Page, texts: LetterTexts, head: LetterHead) -> str:
     lines = [f"# {escaped(word('subject'))}", ""]
     lines += [f"{escaped(head.sender)}", ""] if head.sender else []
     lines += [f"- {escaped(name)}: {escaped(value)}" for name, value in head_lines(page, texts, head)]
-    lines += ["", escaped(word("greeting", company=title(page))), "", escaped(opening(page, texts))]
+    lines += ["", escaped(word("greeting", company=title(page, texts))), "", escaped(opening(page, texts))]
     if replaced := _replaced(page, texts, head):
         lines += ["", escaped(replaced)]
     lines += ["", f"## {escaped(word('todo'))}", ""]
@@ -209,7 +210,7 @@ def as_letter_html(page: Page, texts: LetterTexts, head: LetterHead) -> str:
             word=texts.word,
             words=texts.plain,
             language=texts.language,
-            title=title(page),
+            title=title(page, texts),
             opening=opening(page, texts),
             head=head_lines(page, texts, head),
             sender=head.sender,

@@ -105,7 +105,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
         "sources": {name: _harmless(address) for name, address in sources.items() if address is not None},
         "target": _harmless(settings.target) if settings.target is not None else None,
         "objects": _harmless(settings.objects) if settings.objects is not None else None,
-        "taken_back": _taken_back(folder),
+        "taken_back": _rolled_back_at(folder),
         "rehearsal": was_rehearsal(settings),
         "freeze": {"from": str(settings.freeze[0]), "to": str(settings.freeze[1])} if settings.freeze is not None else None,
         "approval": approval_status(folder),
@@ -118,7 +118,7 @@ def _run(folder: RunFolder, mappings: Mappings) -> dict[str, Any]:
     }
 
 
-def _taken_back(folder: RunFolder) -> str | None:
+def _rolled_back_at(folder: RunFolder) -> str | None:
     """Returns the time of the run's rollback; None if it was not rolled back, or was published again afterwards."""
     events = [event for event in read_events(content_of(folder.path)) if not str(event.get("outcome")).startswith("refused")]
     last: dict[str, Any] = next((event for event in reversed(events) if event.get("what") in ("load", "rollback")), {})

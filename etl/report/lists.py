@@ -60,10 +60,10 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
     whole = _recorded(folder, "held", pl.Schema(HELD))
     flagged = _recorded(folder, "flag", pl.Schema(FLAG))
     rows, where = holding(mappings, whole, flagged), RowsByProfile(folder, mappings)
+    where.expect(flagged)
     held = whole.select(HELD_SHOWN).hstack(causes(folder, mappings, whole, rows, where))
     failed = _table(folder, "check", layout.FAILURES, pl.Schema(FAILURE))
     failures = failed.hstack(failure_causes(failed, without_personal(held, "key"), mappings))
-    differences = _table(folder, "reconcile", layout.DIFFERENCES, pl.Schema(DIFFERENCE))
     texts = _text_parts(mappings)
     visible, closed, narrow = closed_accounts(folder)
     complete, by_chapter = companies(folder, mappings, rows, where, held, flagged, closed)
@@ -71,13 +71,19 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
         _caused(held, texts).sort("portal", "table", "key"),
         without_personal(_keys(flagged, "key", texts), "key", "detail").sort("rule", "portal", "table", "key"),
         _caused(failures, texts).sort("severity", "check_id", "table", "key"),
-        without_personal(_keys(differences, "legacy_key", texts), "legacy_key", "expected", "actual").sort(list(DIFFERENCE)),
+        differences(folder, mappings),
         without_personal(closed, "account_number"),
         visible,
         narrow,
         complete,
         by_chapter,
     )
+
+
+def differences(folder: RunFolder, mappings: Mappings) -> pl.DataFrame:
+    """Returns DIFFERENCE: what the verifier found, masked and sorted; no rows before it ran."""
+    found = _keys(_table(folder, "reconcile", layout.DIFFERENCES, pl.Schema(DIFFERENCE)), "legacy_key", _text_parts(mappings))
+    return without_personal(found, "legacy_key", "expected", "actual").sort(list(DIFFERENCE))
 
 
 def _caused(frame: pl.DataFrame, texts: dict[str, list[int]]) -> pl.DataFrame:

@@ -24,7 +24,7 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
     `aside`, which does not depend on the verdict, is empty here; the facts fill it.
     """
     missing = [step["step"] for step in report["steps"] if not step["done"]]
-    answer, taken_back = report["reconciliation"]["answer"], report["run"]["taken_back"]
+    answer, rolled_back = report["reconciliation"]["answer"], report["run"]["taken_back"]
     since, contradicted = written_to(report), contradictions(report)
     unknown = report["reconciliation"]["not_checked"]
     if answer == "different":
@@ -40,8 +40,8 @@ def verdict(report: dict[str, Any]) -> dict[str, Any]:
         )
     if below := stopping(report):
         return _verdict("goals_missed", "not published: goals were missed", [*below, "Nothing was published."])
-    if taken_back is not None:
-        return _verdict("taken_back", "rolled back: the new store holds no rows of this run", [f"It was rolled back at {taken_back}."])
+    if rolled_back is not None:
+        return _verdict("taken_back", "rolled back: the new store holds no rows of this run", [f"It was rolled back at {rolled_back}."])
     if missing:
         what = f"not finished: {_listed(missing)} {'was' if len(missing) == 1 else 'were'} not done"
         return _verdict("not_finished", what, contradicted)

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from etl.errors import MigrationError
 from etl.report.annotations import annotated
@@ -15,22 +16,29 @@ from etl.report.early import early_files, early_line
 from etl.report.facts import facts
 from etl.report.html import as_html
 from etl.report.junit import as_junit
+from etl.report.kept_lists import keep, kept
 from etl.report.lists import lists
 from etl.report.markdown import as_markdown, summary
 from etl.report.recheck import as_sql
 from etl.report.tables import as_workbook, tables
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder
-from etl.runfolder.stage_file_io import StageFile
+from etl.runfolder.folder import RunFolder, Step
 from mappings.model import Mappings
 
+_LISTS = "lists"  # the fact of the step that names the kept lists
 
-def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
-    """Writes the report into `report/` of the run's folder and returns its files; summary.md also goes to the CI job's summary if there is one.
 
-    Raises EvidenceAltered (6) if a stage file is not that of the manifest.
+def write_report(folder: RunFolder, mappings: Mappings, earlier: dict[str, Any] | None = None) -> Step:
+    """Writes the report into `report/` of the run's folder and returns its step; summary.md also goes to the CI job's summary if there is one.
+
+    `earlier`: the facts of the run's report before; its lists are used where they are still true. Raises EvidenceAltered (6) if a stage file is
+    not that of the manifest.
     """
-    found = lists(folder, mappings)
+    known = (earlier or {}).get(_LISTS)
+    found = kept(folder, mappings, known)
+    if found is None:
+        found = lists(folder, mappings)
+        known = keep(folder, mappings, found) if "load" in folder.steps else None
     report = facts(folder, mappings, found)
     short, frames = summary(report), tables(report, found, mappings)
     contents = {
@@ -49,7 +57,8 @@ def write_report(folder: RunFolder, mappings: Mappings) -> list[StageFile]:
         for name in sorted([*contents, *lines])
     ]
     _tell_job(short, annotated(report))
-    return files
+    kept_here = {_LISTS: known} if known is not None else {}
+    return Step("", files, {"sentence": f"written to {folder.path / layout.REPORT}", **kept_here})
 
 
 def write_early(folder: RunFolder, step: str, error: MigrationError) -> None:

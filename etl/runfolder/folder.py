@@ -261,10 +261,10 @@ def parsed_manifest(content: bytes) -> RunFolder:
     return folder
 
 
-def open_readonly(path: Path) -> RunFolder:
-    """Returns the run folder in its present state, for reading only, also while a run is active in it."""
+def open_readonly(path: Path, option: str = "--run") -> RunFolder:
+    """Returns the run folder in its present state, for reading only, also while a run is active in it. `option`: what gave the path, for the message."""
     if not (path / layout.MANIFEST).is_file():
-        raise MigrationError(f"{path} is not the folder of a run.", "Give --run the folder of a started run.")
+        raise MigrationError(f"{path} is not the folder of a run.", f"Give {option} the folder of a started run.")
     return RunFolder(path, reading=True)
 
 

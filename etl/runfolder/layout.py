@@ -25,6 +25,7 @@ EXTRACT, CHECK, LOAD, REPORT = "extract", "check", "load", "report"  # folders o
 EXPLORE = "explore"  # the explorer's index and its audit log
 INDEX = f"{EXPLORE}/index.sqlite"
 READINESS = "readiness"  # the work lists
+LISTS = "lists"  # the report's lists, for a report that is written again
 REHEARSAL = "rehearsal"  # a rehearsal's temporary stores, letters and evidence
 REHEARSAL_OBJECTS = f"{REHEARSAL}/objects"
 
@@ -126,6 +127,11 @@ def recorded(path: str) -> str | None:
 def origin(path: str) -> str:
     """Returns the old table of a stage file's rows: P2.portal_user for `split/login/P2.portal_user.00000.parquet`."""
     return path.split("/")[-1].rpartition(".")[0].rpartition(".")[0]
+
+
+def kept_list(name: str) -> str:
+    """Returns the path of one of the report's lists as a stage file."""
+    return f"{LISTS}/{name}.parquet"
 
 
 def report_file(name: str) -> str:

@@ -109,6 +109,7 @@ def context_of(ticket: TaskSpec, table: Key | None = None) -> WorkerState:
 def clear_worker_cache() -> None:
     """Releases the memory that this process used for the finished step."""
     _context_of_base.cache_clear()
+    _digests_of.cache_clear()
 
 
 @lru_cache(maxsize=2)
@@ -151,10 +152,8 @@ def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str
     if not len(held):
         return {}, []
     key = keys(mapping, rows.frame)
-    table = "document" if mapping.table == "document" else mapping.table
     if mapping.content_columns or mapping.table == "document":
-        every = contents(context.ticket.base.root, context.ticket.base.extract)  # the file share's too; not kept: few tables need it
-        known = every.filter((pl.col("portal") == mapping.portal) & (pl.col("table") == table))
+        known = _digests_of(context.ticket.base.root, context.ticket.base.extract, mapping.portal, mapping.table)
         wanted = key[held].to_frame("key").join(known, on="key")
         digests = dict(wanted.select("key", "sha256").iter_rows())
         return digests, _held_files(rows, held, key, digests, context) if mapping.table == "document" else []
@@ -169,6 +168,13 @@ def _held_bytes(rows: RowPlacement, context: WorkerState) -> tuple[dict[str, str
                 kept.append((put.sha256, put.size))
         store.make_durable()
     return digests, kept
+
+
+@lru_cache(maxsize=1)  # the stage files of a table come one after the other, and each would read the digests of all documents
+def _digests_of(root: Path, extract: tuple[StageFile, ...], portal: Portal, table: str) -> pl.DataFrame:
+    """Returns key and sha256 of the bytes that a table gave; `document`: those of the file share."""
+    every = contents(root, extract)
+    return every.filter((pl.col("portal") == portal) & (pl.col("table") == table)).select("key", "sha256")
 
 
 def _held_files(rows: RowPlacement, held: Ints, key: pl.Series, digests: dict[str, str], context: WorkerState) -> list[tuple[str, int]]:

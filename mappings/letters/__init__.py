@@ -12,7 +12,7 @@ from typing import Any
 from mappings.errors import MappingError
 from mappings.toml_text import loads
 
-SECTIONS = ("words", "status", "contact", "login", "basis", "todo", "tables", "reasons")
+SECTIONS = ("words", "status", "contact", "login", "basis", "business_types", "todo", "tables", "reasons")
 MODEL = "en"  # the model: every other language has exactly its texts and blanks
 
 

@@ -193,6 +193,7 @@ def test_the_report_says_that_the_run_was_rolled_back(published: Workspace) -> N
     explored.mkdir(mode=0o700)
     build(explored / "index.sqlite", read_mappings(), f"sqlite:///{published.target}", None)
     (explored / "audit.jsonl").write_text("{}\n")
+    assert (published.run / "lists").is_dir()
     assert published.command("rollback", "--yes").code == 0
     assert verdict(published)["state"] == "taken_back"
     report = published.run / "report"
@@ -200,7 +201,7 @@ def test_the_report_says_that_the_run_was_rolled_back(published: Workspace) -> N
         text = (report / name).read_text(encoding="utf-8").lower()
         assert "rolled back: the new store holds no rows of this run" in text, name
         assert "published and equal" not in text, name
-    assert [published.run / name for name in ("readiness", "explore/index.sqlite") if (published.run / name).exists()] == []
+    assert [published.run / name for name in ("readiness", "explore/index.sqlite", "lists") if (published.run / name).exists()] == []
     assert (explored / "audit.jsonl").read_text() == "{}\n"
     assert "rolled back" in published.command("status").out
     assert published.command("evidence", "pack", "--run", "run", "--bundle", "bundle", "--key", "key.pem").code == 7

@@ -36,4 +36,13 @@ def test_the_same_run_twice_differs_in_nothing(cast: Workspace, tmp_path) -> Non
 
 def test_compare_refuses_a_single_run_and_a_missing_one(cast: Workspace, tmp_path) -> None:
     assert command("compare", str(cast.run), folder=tmp_path).code == 2
-    assert command("compare", str(cast.run), str(tmp_path / "none"), folder=tmp_path).code == 1
+    missing = command("compare", str(cast.run), str(tmp_path / "none"), folder=tmp_path)
+    assert (missing.code, "next: Give each DIR the folder of a started run." in missing.err) == (1, True)
+    assert command("compare", "", str(cast.run), folder=tmp_path).code == 2
+    assert command("compare", str(cast.run), str(cast.run), "--out", str(cast.run / "check"), folder=cast.folder).code == 7
+
+
+def test_a_letter_with_an_invalid_date_is_wrong_usage(cast: Workspace, tmp_path) -> None:
+    """It was a traceback: the date was read before the command."""
+    done = command("company", "3", "--run", "run", "--folder", str(tmp_path / "letters"), "--dated", "2026-13-01", folder=cast.folder)
+    assert (done.code, "is not a valid date" in done.err) == (2, True), done.err

@@ -1,9 +1,11 @@
 """The explorer as a process of its own: who is let in, what it answers, that it changes nothing."""
 
 import asyncio
+import csv
 import http.client
 import json
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -20,7 +22,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from etl.commands.explore import Serving, listening_socket
+from etl.commands.explore import Serving, built, listening_socket
+from mappings.read import read_mappings
 from tests.support.command import Workspace, command, process, started
 
 
@@ -77,7 +80,8 @@ def serving(workspace: Workspace, *words: str) -> Iterator[Client]:
     finally:
         running.send_signal(signal.SIGINT)
         try:
-            running.communicate(timeout=20)
+            _, said = running.communicate(timeout=20)
+            assert "Stopped.\nnext: The same command serves again" in said, "nothing of publishing: a server was stopped"
         except subprocess.TimeoutExpired:
             running.kill()
             running.communicate()
@@ -171,6 +175,33 @@ def test_no_part_of_an_answer_waits_for_the_other_side() -> None:
     assert asyncio.run(accepted()) != 0
 
 
+def test_no_answer_waits_while_lasting_objects_are_looked_through(tmp_path: Path) -> None:
+    """One answer in some thousands took 0.1 s: a collection over all objects of the mappings and libraries."""
+    script = (
+        "import gc, time, pathlib; from etl.commands.explore import keep_lasting_objects; from mappings.read import read_mappings\n"
+        "import etl.explore.app, uvicorn; kept = read_mappings(pathlib.Path('mappings').absolute()); before = len(gc.get_objects())\n"
+        "keep_lasting_objects(); print(before, gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    before, frozen, left = map(int, done.stdout.split())
+    assert before > 50_000
+    assert frozen > 0.9 * before
+    assert left < 0.1 * before
+
+
+def test_an_index_built_in_a_process_of_its_own_is_the_same(cast: Workspace, tmp_path: Path) -> None:
+    def content(index: Path) -> list[str]:
+        with closing(sqlite3.connect(index)) as opened:
+            return list(opened.iterdump())
+
+    mappings = read_mappings()
+    for name, held in (("here", 0), ("apart", 10**6)):
+        (tmp_path / name).mkdir()
+        built(tmp_path / name / "index.sqlite", mappings, f"sqlite:///{cast.target}", cast.run, held)
+    assert content(tmp_path / "here" / "index.sqlite") == content(tmp_path / "apart" / "index.sqlite")
+    assert [path.name for path in (tmp_path / "apart").iterdir()] == ["index.sqlite"]
+
+
 def test_an_empty_result_says_what_was_searched(inside: Client) -> None:
     body = inside.ask("/search?q=zzzzqqqq").body
     assert "zzzzqqqq" in body
@@ -234,7 +265,9 @@ def test_counts_on_the_run_page_lead_to_their_rows(workspace: Workspace, inside:
 
 
 def test_every_link_of_a_company_leads_somewhere(inside: Client) -> None:
-    for start in ("/run", "/company/1", "/company/21", "/company/4"):
+    person = re.search(r'href="(/person/[^"]+)"', inside.ask("/company/1").body)
+    assert person
+    for start in ("/run", "/company/1", "/company/21", "/company/4", person[1]):
         links = set(re.findall(r'href="(/[a-z]+/[^"#]*)"', inside.ask(start).body)) - {"/static/explore.css"}
         assert links
         for link in sorted(links):
@@ -247,6 +280,177 @@ def test_a_page_comes_as_text_and_unchanged_pages_are_not_sent_again(inside: Cli
     assert "Harbor & Pine Imports" in text.body
     tag = inside.ask("/company/1").headers["etag"]
     assert inside.ask("/company/1", **{"If-None-Match": tag}).status == 304
+
+
+def addresses(store: sqlite3.Connection) -> list[str]:
+    """One address for every person, account and company, and some of each other kind."""
+    read = {
+        "/person/{}": "SELECT login_id FROM login",
+        "/account/{}": "SELECT account_number FROM entity_account",
+        "/company/{}": "SELECT DISTINCT legacy_profile_id FROM entity_account",
+        "/document/{}/{}": "SELECT DISTINCT legacy_portal_cd, legacy_key FROM document LIMIT 20",
+        "/rule/{}": "SELECT DISTINCT rule_cd FROM migration_exception",
+        "/held/{}": "SELECT DISTINCT reason_cd FROM migration_holding",
+        "/row/{}/{}/{}": "SELECT legacy_portal_cd, legacy_table, min(legacy_key) FROM migration_holding GROUP BY 1, 2",
+        "/row/P2/portal_user/{}": "SELECT legacy_key FROM login_alias",
+    }
+    found = [form.format(*(quote(str(part), safe="") for part in row)) for form, query in read.items() for row in store.execute(query)]
+    return [*found, "/run"]
+
+
+def test_no_page_and_no_text_of_a_page_shows_an_address_or_a_name_without_names(workspace: Workspace, inside: Client) -> None:
+    """The text is that of the page: earlier it listed whole rows, with the addresses and names that the page masked."""
+    with closing(sqlite3.connect(workspace.target)) as store:
+        asked = addresses(store)
+        emails = {
+            row[0].strip() for row in store.execute("SELECT email_display FROM login UNION SELECT email FROM account_contact") if row[0]
+        }
+        names = {f"{one} {two}" for one, two in store.execute("SELECT first_name, last_name FROM account_contact") if one and two}
+        companies = " ".join(row[0] for row in store.execute("SELECT legal_name FROM entity_account"))
+        personal = [row[0] for row in store.execute("SELECT value_raw FROM account_identifier WHERE pii")]
+    names = {name for name in names if name not in companies}
+    for address in asked:
+        for answer in (inside.ask(address), inside.ask(f"{address}?as=text")):
+            assert answer.status == 200, address
+            assert [value for value in (*emails, *names, *personal) if len(value) > 4 and value in answer.body] == [], address
+
+
+def test_the_sql_behind_a_page_gives_its_numbers(workspace: Workspace, inside: Client) -> None:
+    def statements(text: str) -> dict[str, str]:
+        lines = text.partition("SQL behind this page\n")[2].splitlines()
+        return dict(zip(lines[::2], lines[1::2], strict=True))
+
+    with closing(sqlite3.connect(workspace.target)) as store:
+        asked = addresses(store)
+
+        def rows(statement: str) -> list[tuple[object, ...]]:
+            return store.execute(statement).fetchall()
+
+        for address in asked:
+            for statement in statements(inside.ask(f"{address}?as=text").body).values():
+                rows(statement)  # each can be run
+        for profile in (1, 2, 3, 4, 21):
+            page, known = inside.ask(f"/company/{profile}").body, statements(inside.ask(f"/company/{profile}?as=text").body)
+            part = {name: page.partition(f'id="{name}"')[2].partition("</section>")[0] for name in ("new", "people", "held", "documents")}
+            assert len(rows(known["Accounts"])) == part["new"].count("<li>")
+            assert len(rows(known["People"])) == part["people"].count("<tr>") - bool(part["people"].count("<tr>"))
+            assert ("Rows set aside" in known) == ("<table>" in part["held"])
+            if "Rows set aside" in known:
+                assert len(rows(known["Rows set aside"])) == part["held"].count("<tr>") - 1
+            for state, count in rows(known["Documents by state"]):
+                assert f"{count} {str(state).lower().replace('_', ' ')}" in part["documents"]
+        page, known = inside.ask("/run").body, statements(inside.ask("/run?as=text").body)
+        figures = [int(number.replace(",", "")) for number in re.findall(r"<li[^>]*><b>([\d,]+)</b>", page)]
+        names = ("Accounts", "Logins", "Rows set aside", "Flags")
+        assert figures == [*(rows(known[name])[0][0] for name in names), len(rows(known["Accounts that nobody can open"]))]
+
+
+def test_the_company_page_lists_each_row_that_leads_to_the_company_and_what_holds_it(workspace: Workspace, inside: Client) -> None:
+    """Rows that name no company, such as an entity of a held model, were missing; the cause was not shown."""
+    done = workspace.json("readiness", "--out", str(workspace.folder.parent / "explored"))
+    assert done.code == 0, done.err
+    lines = csv.DictReader((workspace.folder.parent / "explored" / "companies.csv").read_text("utf-8-sig").splitlines())
+    counted = {line["company_profile_id"]: int(line["rows_held"]) for line in lines if line["rows_held"] != "0"}
+    assert counted
+    for profile, count in counted.items():
+        held = inside.ask(f"/company/{profile}").body.partition('<h2 id="held"')[2].partition("</section>")[0]
+        assert held.count("<tr>") - 1 >= count, profile
+    followers = inside.ask("/company/4").body.partition('<h2 id="held"')[2]
+    assert "company_profile_id: company_profile 4 is set aside" in followers
+    assert 'href="/row/P2/company_profile/4"' in followers
+    assert "does not exist" in inside.ask("/held/BROKEN_REFERENCE").body
+    assert "column " in inside.ask("/held/UNREADABLE_VALUE").body
+
+
+def test_the_run_page_has_verdict_steps_checks_and_differences(workspace: Workspace, inside: Client) -> None:
+    body = inside.ask("/run?as=text").body
+    report = json.loads((workspace.run / "report" / "report.json").read_text())
+    assert f"Verdict: {report['verdict']['sentence']}" in body
+    for step in report["steps"]:
+        assert f"{step['step']} | done" in body
+    assert f"Checks: {report['checks']['asked']} run, {report['checks']['passed']} passed" in body
+    assert {answer["id"] for answer in report["checks"]["answers"] if answer["failed"]} <= set(re.findall(r"^([\w.]+) \|", body, re.M))
+    assert "old and new are equal" in body
+
+
+def test_a_row_of_a_table_without_an_index_is_found_in_the_store(workspace: Workspace, inside: Client) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
+        key, number = store.execute(
+            "SELECT r.legacy_key, a.account_number FROM profile_response r JOIN security_profile s USING (security_profile_id)"
+            " JOIN entity_account a ON a.account_id = s.account_id ORDER BY 1 LIMIT 1"
+        ).fetchone()
+    page = inside.ask(f"/row/P2/profile_response/{key}")
+    assert (page.status, f"/account/{number}" in page.body) == (200, True)
+    assert f'href="/row/P2/profile_response/{key}"' in inside.ask(f"/search?q=profile_response+{key}").body
+    assert inside.ask("/row/P2/profile_response/77777").status == 404
+
+
+@pytest.mark.parametrize(
+    ("typed", "query", "form"),
+    [
+        ("{}", "SELECT a.legacy_key, a.login_id FROM login_alias a ORDER BY length(a.legacy_key) DESC LIMIT 1", "/person/{}"),
+        ("{}", "SELECT legacy_model_id, account_number FROM entity_account ORDER BY 1 DESC LIMIT 1", "/account/{}"),
+        (
+            "{}",
+            "SELECT t.tc_account_number, a.account_number FROM tc_program t JOIN entity_account a USING (account_id) LIMIT 1",
+            "/account/{}",
+        ),
+        ("{}", "SELECT t.account_name, a.account_number FROM tc_program t JOIN entity_account a USING (account_id) LIMIT 1", "/account/{}"),
+        ("validation {}", "SELECT legacy_key, legacy_key FROM validation LIMIT 1", "/row/P2/validation/{}"),
+        ("agreement_signature {}", "SELECT legacy_key, legacy_key FROM signature_act LIMIT 1", "/row/P2/agreement_signature/{}"),
+        (
+            "company_contact {}",
+            "SELECT legacy_key, legacy_key FROM account_contact WHERE legacy_portal_cd = 'P2' LIMIT 1",
+            "/row/P2/company_contact/{}",
+        ),
+        ("P2 response_comment {}", "SELECT legacy_key, legacy_key FROM response_comment LIMIT 1", "/row/P2/response_comment/{}"),
+    ],
+)
+def test_search_finds_old_keys_of_every_kind(workspace: Workspace, inside: Client, typed: str, query: str, form: str) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
+        given, leads_to = store.execute(query).fetchone()
+    assert form.format(leads_to) in inside.ask("/search?q=" + quote(typed.format(given))).body
+
+
+def test_A16_the_old_number_of_an_account_that_got_another_is_found(workspace: Workspace, inside: Client) -> None:
+    with closing(sqlite3.connect(workspace.target)) as store:
+        (key,) = store.execute("SELECT legacy_key FROM migration_exception WHERE rule_cd = 'A16' ORDER BY 1 LIMIT 1").fetchone()
+        (number,) = store.execute("SELECT account_number FROM entity_account WHERE legacy_entity_id = ?", (key,)).fetchone()
+    with closing(sqlite3.connect(workspace.folder / "legacy" / "portal2.sqlite")) as source:
+        (old,) = source.execute("SELECT account_number FROM model_entity WHERE entity_id = ?", (key,)).fetchone()
+    assert old.strip() != number
+    assert f'href="/account/{number}"' in inside.ask("/search?q=" + quote(old)).body
+    assert old.strip() in inside.ask(f"/account/{number}?as=text").body
+
+
+def test_names_of_every_script_are_found_and_hostile_input_finds_nothing(workspace: Workspace, inside: Client, tmp_path: Path) -> None:
+    """Index and input were folded by different rules: Korean, Japanese and German names, and full-width letters, were never found."""
+    names = (
+        "한국 무역",
+        "ガス工業",
+        "Große Straße",
+        "Ａｃｍｅ Ｆｒｅｉｇｈｔ",
+        "Łódź Spedycja",
+        "Ελλάς Μεταφορές",
+        "O'Brien & Söhne",
+        "ﬁnance",
+        "हिन्दी",
+    )
+    target = tmp_path / "portal3.sqlite"
+    shutil.copy(workspace.target, target)
+    with closing(sqlite3.connect(target)) as store, store:
+        entities = store.execute("SELECT legacy_entity_id, account_number FROM entity_account ORDER BY 1 LIMIT ?", (len(names),)).fetchall()
+        store.executemany(
+            "UPDATE entity_account SET legal_name = ? WHERE legacy_entity_id = ?", zip(names, (e for e, _ in entities), strict=True)
+        )
+    with serving(workspace, "--target", f"sqlite:///{target}", "--state", str(tmp_path / "state")) as client:
+        client.enter()
+        for name, (_, number) in zip(names, entities, strict=True):
+            for typed in (name, name.upper(), name.casefold(), name[:3], name.split()[-1]):
+                assert f"/account/{number}" in client.ask("/search?q=" + quote(typed)).body, (name, typed)
+        for typed in ('"', "*", "a\U000104b0b", "NEAR(", "%00", "'; DROP TABLE search --", "\u0345", "(" * 150):
+            assert client.ask("/search?q=" + quote(typed)).status == 200, typed
+    assert inside.ask("/search?q=" + quote("x" * 300)).status == 200
 
 
 def test_documents_are_downloaded_only_with_the_option(workspace: Workspace, inside: Client, tmp_path: Path) -> None:
@@ -368,12 +572,15 @@ def test_beyond_loopback_tls_and_a_login_are_required(workspace: Workspace, tmp_
         (("--host", "not a host"), 2, "reached from other machines"),
         (("--documents", "--run", "nowhere"), 1, "nowhere"),
         (("--state", "legacy/portal2.sqlite"), 7, "Paths overlap"),
+        (("--state", "run/extract"), 7, "Paths overlap"),
+        (("--documents", "--objects", "no-such-store"), 1, "no-such-store is not a folder"),
     ],
 )
 def test_invalid_input_is_refused_before_serving(workspace: Workspace, words: tuple[str, ...], code: int, said: str) -> None:
     run = () if "--run" in words else ("--run", "run")
     done = process("explore", *run, *words, folder=workspace.folder)
     assert (done.code, said in done.err) == (code, True), done.err
+    assert not (workspace.folder / "no-such-store").exists()
 
 
 def test_wrong_words_of_the_command_line_end_with_2(tmp_path: Path) -> None:

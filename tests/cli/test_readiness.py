@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sqlite3
 import stat
 from contextlib import closing
@@ -165,6 +166,79 @@ def test_A6_both_dates_are_listed_and_agree(made: dict[str, bytes]) -> None:
     assert differing == {(row["entity_id"], "business_start_dt") for row in rows if row["business_start_dt_old"] == "2023-02-30"} != set()
 
 
+def test_clocks_are_counts_in_sql_and_name_the_row_of_each_login(cast: Workspace, made: dict[str, bytes]) -> None:
+    """The line of a login that was made for a Trade Compliance contact named an old user without a key."""
+    clocks = lines(made["clocks.csv"])
+    due = {
+        "security_profile": "security_profile WHERE due_dt IS NOT NULL AND submitted_at IS NULL",
+        "portal_task": "portal_task WHERE due_dt IS NOT NULL AND done_at IS NULL",
+        "validation_finding": "validation_finding WHERE due_dt IS NOT NULL",
+        "tc_annual_notification": "tc_annual_notification WHERE due_dt IS NOT NULL AND submitted_at IS NULL",
+    }
+    with closing(sqlite3.connect(cast.target)) as store:
+        for table, rows in due.items():
+            for clock, condition in (("EXTENDED", "IS NOT NULL"), ("RUNNING", "IS NULL")):
+                (count,) = store.execute(f"SELECT count(*) FROM {rows} AND due_dt_adjusted {condition}").fetchone()
+                assert sum(line["clock_cd"] == clock and line["legacy_table"] == table for line in clocks) == count, (table, clock)
+        active = {
+            login: ("portal_user", str(user)) if user is not None else ("tc_contact", str(contact))
+            for login, user, contact in store.execute(
+                """SELECT l.login_id, (SELECT min(CAST(u.legacy_key AS INTEGER)) FROM login_alias u WHERE u.login_id = l.login_id),
+                   (SELECT min(CAST(c.legacy_key AS INTEGER)) FROM account_contact c WHERE c.login_id = l.login_id AND c.legacy_portal_cd = 'TC')
+                   FROM login l WHERE l.status_cd = 'ACTIVE'"""
+            )
+        }
+    idle = [(line["legacy_table"], line["legacy_key"]) for line in clocks if line["clock_cd"] == "IDLE"]
+    assert sorted(idle) == sorted(active.values())
+    assert {table for table, _ in idle} == {"portal_user", "tc_contact"}
+
+
+def test_the_workbook_and_the_page_have_specialist_officers_documents_and_chapters(cast: Workspace, made: dict[str, bytes]) -> None:
+    def sheet(name: str) -> list[dict[str, object]]:
+        head, *rows = openpyxl.load_workbook(io.BytesIO(made["readiness.xlsx"]))[name].iter_rows(values_only=True)
+        return [dict(zip(map(str, head), row, strict=True)) for row in rows]
+
+    with closing(sqlite3.connect(cast.target)) as store:
+        specialist = dict(store.execute("SELECT account_number, scss_cbp_user_id FROM entity_account").fetchall())
+        officers = dict(
+            store.execute(
+                "SELECT legacy_profile_id, count(*) FROM entity_account WHERE trade_visible AND NOT acting_officer GROUP BY 1"
+            ).fetchall()
+        )
+    points, companies = sheet("points"), sheet("companies")
+    of_accounts = [point for point in points if point["account_number"] in specialist]  # not those with escaped control characters
+    assert of_accounts
+    assert all(point["specialist_cbp_user_id"] == specialist[str(point["account_number"])] for point in of_accounts)
+    shown = {str(c["company_profile_id"]): c["accounts_without_acting_officer"] for c in companies}  # a number of 16 digits is a text there
+    assert {profile: count for profile, count in shown.items() if count} == {str(profile): count for profile, count in officers.items()}
+    for company in companies:
+        mine = [point for point in points if point["company_profile_id"] == company["company_profile_id"]]
+        assert company["documents_broken"] == sum(point["point_cd"] == "DOCUMENT_BROKEN" for point in mine)
+        held = sum(int(part.rpartition(" ")[2]) for part in str(company["held_by_chapter"] or "x 0").split("; "))
+        assert held == company["rows_held"]
+    page = made["readiness.html"].decode()
+    assert f"<h1>{sum(p['weight_cd'] == 'critical' for p in points)} critical" in page
+    for office in {point["office_cd"] for point in points}:
+        mine = [point for point in points if point["office_cd"] == office]
+        named = len({point["company_profile_id"] for point in mine} - {None})
+        row = (
+            page.partition('aria-label="Points by office"')[2]
+            .partition(f'<th scope="row">{office or "none"}</th>')[2]
+            .partition("</tr>")[0]
+        )
+        numbers = [int(number) for number in re.findall(r">(\d+)</td>", row)]
+        assert numbers == [named, *(sum(point["weight_cd"] == weight for point in mine) for weight in ("critical", "attention", "info"))], (
+            office
+        )
+
+
+def test_D2_D4_E15_signatures_to_review_are_on_the_page(cast: Workspace, made: dict[str, bytes]) -> None:
+    with closing(sqlite3.connect(cast.target)) as store:
+        flagged = store.execute("SELECT rule_cd, legacy_key FROM migration_exception WHERE rule_cd IN ('D2', 'D4', 'E15')").fetchall()
+    listed = made["readiness.html"].decode().partition('id="reviews"')[2]
+    assert sorted(re.findall(r'<th scope="row">(D2|D4|E15)</th>.*?P2\.\w+ (\d+)</td>', listed)) == sorted(flagged)
+
+
 def test_no_cell_is_a_formula_and_the_workbook_says_the_same(made: dict[str, bytes]) -> None:
     for name, content in made.items():
         if name.endswith(".csv"):
@@ -208,7 +282,9 @@ def test_the_same_run_gives_the_same_bytes_and_since_marks_new_points(cast: Work
         (("--bounces", "bad.csv"), 1, "no column email"),
         (("--out", "legacy/portal2.sqlite"), 7, "Paths overlap"),
         (("--out", "open"), 7, "accessible to other users"),
-        (("--since", "nowhere"), 1, "nowhere"),
+        (("--since", "nowhere"), 1, "next: Give --since the folder of a started run."),
+        (("--out", "run/extract"), 7, "Paths overlap"),
+        (("--out", "run/load/lists"), 7, "Paths overlap"),
     ],
 )
 def test_invalid_input_is_refused_and_nothing_is_written(published: Workspace, words: tuple[str, str], code: int, said: str) -> None:

@@ -17,7 +17,7 @@ from etl.databases import Source
 from etl.databases.registry import open_source, open_target
 from etl.databases.target import Agree, agreed
 from etl.extract.step import extract
-from etl.load.step import TakenBack, foreseen, load, rollback
+from etl.load.step import RolledBack, foreseen, load, rollback
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.runfolder.folder import RunFolder, open_locked
@@ -95,7 +95,7 @@ class Staged:
         with open_locked(self.folder) as run:
             return [[c.table, c.inserted, c.updated, c.removed] for c in foreseen(run, MAPPINGS, url)]
 
-    def rollback(self, url: str) -> TakenBack:
+    def rollback(self, url: str) -> RolledBack:
         """Rolls back the run and returns the counts."""
         with open_locked(self.folder) as run:
             target = open_target(url, run.path / "load")

@@ -11,7 +11,7 @@ from typing import Any
 from etl.databases.files.wrong import FileTable, columns_of, refused
 
 _ROWS = 5_000
-_ANEW = "a file exported again"
+_EXPORT_AGAIN = "a file exported again"
 
 
 def parquet_table(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
@@ -23,7 +23,7 @@ def parquet_table(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[A
         file = pq.ParquetFile(table.file)
         schema = file.schema_arrow
     except (OSError, pa.ArrowException):
-        raise refused(table, "", "a file that cannot be read as Parquet", _ANEW) from None
+        raise refused(table, "", "a file that cannot be read as Parquet", _EXPORT_AGAIN) from None
     columns_of(table, schema.names)
 
     def rows() -> Iterator[Sequence[Any]]:
@@ -31,7 +31,7 @@ def parquet_table(table: FileTable) -> tuple[dict[str, str], Iterator[Sequence[A
             for batch in file.iter_batches(_ROWS):
                 yield from zip(*(_cells(column) for column in batch.columns), strict=True)
         except (OSError, pa.ArrowException):
-            raise refused(table, "", "a file that cannot be read to its end", _ANEW) from None
+            raise refused(table, "", "a file that cannot be read to its end", _EXPORT_AGAIN) from None
 
     return {field.name: _word(field.type) for field in schema}, rows()
 

@@ -12,7 +12,7 @@ from etl.databases.files.wrong import FileProblem, FilesWrong, FileTable, column
 
 _FIELD = 1 << 30  # characters: the most that a database would hold in a cell
 _LINES = 2  # lines of one file in a message
-_ANEW = "a file exported again"
+_EXPORT_AGAIN = "a file exported again"
 
 
 def text_table(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[str, str], Iterator[Sequence[Any]]]:
@@ -28,7 +28,7 @@ def text_table(table: FileTable, delimiter: str, encoding: str) -> tuple[dict[st
                 empty = empty or number
                 continue
             if empty:
-                raise refused(table, f"line {empty:,}", "an empty line, and rows follow it", _ANEW)
+                raise refused(table, f"line {empty:,}", "an empty line, and rows follow it", _EXPORT_AGAIN)
             if (len(columns) > 1 and len(line) != len(columns)) or len(line) > 1 == len(columns):
                 ragged.append((number, len(line)))
             elif not ragged:

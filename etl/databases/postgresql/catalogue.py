@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from etl.databases.postgresql.connection import TYPE, WORDS, quoted
+from etl.databases.postgresql.connection import RELATION_KINDS, TYPE, WORDS, quoted
 from etl.databases.postgresql.obstacles import of_portal
 from etl.databases.postgresql.settings import OVERRIDDEN_READING, hiding, sentences, settings_of
 from etl.databases.source_conditions import SourceConditions
@@ -17,7 +17,6 @@ from mappings.model import TableMapping
 Session = psycopg.Connection[Any]
 Kinds = dict[str, str]
 
-_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
 _MANY = 8  # names in one sentence
 
 
@@ -40,8 +39,8 @@ def kinds(session: Session, schema: str) -> Kinds:
     for name, kind, parent, of in rows:
         if parent is not None:
             found[name] = f"{'partition' if of == 'p' else 'child'} of {parent}"
-        elif kind in _KINDS:
-            found[name] = _KINDS[kind]
+        elif kind in RELATION_KINDS:
+            found[name] = RELATION_KINDS[kind]
     return found
 
 

@@ -89,6 +89,8 @@ WORDS = {
 }
 
 
+# pg_class.relkind of relations that are not tables, in words.
+RELATION_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
 # A type's name; only types of pg_catalog have it without a schema: a domain called int8 may be anything.
 TYPE = (
     "CASE WHEN t.typnamespace <> 'pg_catalog'::regnamespace AND EXISTS (SELECT 1 FROM pg_type s WHERE s.typname = t.typname"

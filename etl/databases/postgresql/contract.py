@@ -10,23 +10,17 @@ from psycopg.pq import TransactionStatus
 
 from etl.databases.conditions import query_of
 from etl.databases.editions import VIEW_DIFFERS
-from etl.databases.postgresql.connection import quoted, shapes
+from etl.databases.postgresql.connection import RELATION_KINDS, quoted, shapes
 from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
 _BESIDE = "portal_migrate_view"
 _TABLES = "rpf"  # kinds in pg_class: tables, partitioned and foreign ones; the latter are refused by their columns, keys and conditions
-_A = {
-    "r": "a table",
-    "p": "a table",
-    "f": "a foreign table",
-    "v": "a view",
-    "m": "a materialized view",
-    "S": "a sequence",
-    "i": "an index",
-    "I": "an index",
-    "c": "a type",
-    "type": "a type",
+_NAMED = {
+    **{kind: f"a {name}" for kind, name in RELATION_KINDS.items()},
+    **dict.fromkeys("rp", "a table"),
+    **dict.fromkeys("iI", "an index"),
+    **dict.fromkeys(("c", "type"), "a type"),
 }
 _OF_THAT_NAME = (
     "SELECT c.relname::text, c.relkind::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%(names)s)"
@@ -69,7 +63,7 @@ def _taken(session: Session, schema: Schema) -> list[str]:
     rows = session.execute(_OF_THAT_NAME.encode(), {"names": [*schema.tables, *schema.views]}).fetchall()
     tables = any(kind in _TABLES for name, kind in rows if name in schema.tables)
     return [
-        f"{name}: is {_A.get(kind, 'a relation')} of another origin"
+        f"{name}: is {_NAMED.get(kind, 'a relation')} of another origin"
         for name, kind in rows
         if kind not in (_TABLES if name in schema.tables else "v" if tables else "")
     ]

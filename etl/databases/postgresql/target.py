@@ -221,7 +221,7 @@ class PostgresTarget(TargetSession):
                 found.append(table.name)
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
+    def roll_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         self.begin()
         self.require_lock()
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
@@ -250,7 +250,7 @@ class PostgresTarget(TargetSession):
         self.staged = False
         return changes
 
-    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
+    def would_roll_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != OF_THE_RUN]
         if not run_records.is_delta(self, record):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]

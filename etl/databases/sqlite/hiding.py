@@ -84,6 +84,17 @@ def refusal(name: str, shown: str, file: Path, error: sqlite3.DatabaseError) -> 
     return MigrationError(f"{name}: {shown} is not a readable SQLite database ({error}).", "Check the file, then run again.")
 
 
+def unreadable_step(error: sqlite3.DatabaseError) -> str:
+    """Returns the next step for a table or view that cannot be read: SQLite's own error, or one of what the statement needs."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_ERROR:
+        return "Check the old database's file with PRAGMA integrity_check."
+    if str(error).startswith(("unsafe use of", "no such")):
+        why = "It needs what only the old application has, or a function that a file may not call."
+    else:
+        why = "It is computed, and its computation fails for some row."
+    return f"{why} In a copy of the file, put a table with its rows in its place, then give the copy."
+
+
 def _wal(file: Path) -> bool:
     try:
         return in_wal_mode(file)

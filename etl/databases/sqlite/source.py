@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import sqlalchemy
 from etl.databases import Batch, ClosedAtExit, SourceChange, redacted_url
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
-from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal
+from etl.databases.sqlite.catalogue import UNOPENED, Relation, relations
+from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal, unreadable_step
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
 from etl.domain.typed_values import Bools, Cell, Typed, readable, typed
@@ -41,6 +43,7 @@ class SqliteSource(ClosedAtExit):
         self.path = self.path.resolve()  # its log is beside the file, not beside a link to it
         self._given = Path(file)
         self._indexes_trusted, self._rowless = True, dict[str, bool]()
+        self._relations: dict[str, Relation] | None = None
         # Read-only by the connection's mode: this process cannot write to the old portal.
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=ro"
         self._connection = interruptible(sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False))
@@ -51,6 +54,7 @@ class SqliteSource(ClosedAtExit):
 
     def _take_snapshot(self) -> None:
         """Begins a new snapshot in place of the earlier one."""
+        self._relations = None
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
@@ -71,35 +75,40 @@ class SqliteSource(ClosedAtExit):
                 "Close the portal, then run the same command again.",
             ) from None
 
+    def relations(self) -> dict[str, Relation]:
+        """Returns every table and view of the file."""
+        if self._relations is None:
+            try:
+                self._relations = relations(self._connection)
+            except sqlite3.DatabaseError as error:
+                raise self._unreadable("the catalogue", error) from None
+        return self._relations
+
     def shapes(self) -> dict[str, dict[str, str]]:
-        names = self._execute(
-            "the catalogue",
-            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name",
-        )
-        shapes = {}
-        for (name,) in names.fetchall():
-            # Not table_info: it omits generated and hidden columns (fine print 60).
-            info = self._execute("the catalogue", "SELECT name, type FROM pragma_table_xinfo(?)", (name.decode(),)).fetchall()
-            row = self._execute(
-                "the catalogue", "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND name = ?", (name.decode(),)
-            ).fetchone()
-            if row is not None and row[0]:  # STRICT has five types, none of them a date: each value is checked, as in every file
-                info = [(column, b"ANY") for column, _ in info]
-            shapes[name.decode()] = {column.decode(): kind.decode().upper().removesuffix(" GENERATED ALWAYS") for column, kind in info}
-        return shapes
+        strict = {name for (name,) in self._execute("the catalogue", "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict")}
+        return {
+            # STRICT has five types, none of them a date: each value is checked, as in every file
+            name: {
+                column: "ANY" if name.encode() in strict else declared.upper().removesuffix(" GENERATED ALWAYS")
+                for column, declared, _ in of.columns
+            }
+            for name, of in self.relations().items()
+        }
 
     def relation_kinds(self) -> dict[str, str]:
-        views = self._execute("the catalogue", "SELECT name FROM sqlite_master WHERE type = 'view' ORDER BY name")
-        return {name.decode(): "view" for (name,) in views}
+        return {name: of.kind for name, of in self.relations().items() if of.kind}
+
+    def _views(self) -> dict[str, str]:
+        return {name: kind for name, kind in self.relation_kinds().items() if kind == "view" or kind.startswith(UNOPENED)}
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
-        views, names = self.relation_kinds(), {mapping.table for mapping in mapped}
+        views, names = self._views(), {mapping.table for mapping in mapped}
         # Not read from the file: closing it would release SQLite's lock on it.
         (mode,) = self._execute("the catalogue", "PRAGMA journal_mode").fetchone()
         wal = mode == b"wal"
         found = SourceConditions(
             list(hidden_logs(self._given, wal)),
-            [f"view {name}" for name in views if name not in names],
+            [f"{kind.replace('view', f'view {name}', 1)}" for name, kind in views.items() if name not in names],
             [f"{name} is a view; it is read as a table" for name in views if name in names],
             list(not_ruled_out(self._given, wal)),
         )
@@ -149,7 +158,7 @@ class SqliteSource(ClosedAtExit):
         """Returns the FROM term: without indexes where their state could not be checked. A view has none."""
         if isinstance(table, Sql):
             return table.sql
-        return _quoted(table) + ("" if self._indexes_trusted or self.relation_kinds().get(table) else " NOT INDEXED")
+        return _quoted(table) + ("" if self._indexes_trusted or table in self._views() else " NOT INDEXED")
 
     def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
         """Returns the rows of a query on the catalogue, text as `str`."""
@@ -158,7 +167,7 @@ class SqliteSource(ClosedAtExit):
 
     def count(self, table: str) -> int:
         # Without indexes: a damaged index that lacks rows would count too few, and the extract compares (K9).
-        whole = "" if self.relation_kinds().get(table) else " NOT INDEXED"
+        whole = "" if table in self._views() else " NOT INDEXED"
         return int(self._execute(table, f"SELECT count(*) FROM {_quoted(table)}{whole}").fetchone()[0])
 
     def bytes_in(self, table: str, column: str) -> int:
@@ -175,20 +184,32 @@ class SqliteSource(ClosedAtExit):
         asked = self._with_blobs(mapping, names)
         listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
         cursor = self._execute(mapping.table, f"SELECT {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}")
-        while fetched := cursor.fetchmany(rows):
+        while fetched := self._fetched(mapping.table, cursor, rows):
             columns = list(zip(*fetched, strict=True))
             cells = dict(zip(names, columns[: len(names)], strict=True))
             batch = typed(mapping, cells, len(fetched), _blobs(asked, columns[len(names) :]))
             yield Batch(batch, _key_texts(mapping, batch) if len(mapping.key) > 1 else None)
 
     def _execute(self, what: str, statement: str, values: Sequence[str] = ()) -> sqlite3.Cursor:
-        try:
+        with self._fetching(what):
             return self._connection.execute(statement, values)
+
+    def _fetched(self, what: str, cursor: sqlite3.Cursor, rows: int) -> list[tuple[Any, ...]]:
+        with self._fetching(what):
+            return cursor.fetchmany(rows)
+
+    @contextmanager
+    def _fetching(self, what: str) -> Iterator[None]:
+        """Raises MigrationError for an error of SQLite: of the statement, or of a later row whose values it computes."""
+        try:
+            yield
         except sqlite3.DatabaseError as error:
-            self._refuse_busy(error)
-            raise MigrationError(
-                f"{self._name}: {what} cannot be read ({error}).", "Check the old database's file with PRAGMA integrity_check."
-            ) from None
+            raise self._unreadable(what, error) from None
+
+    def _unreadable(self, what: str, error: sqlite3.DatabaseError) -> MigrationError:
+        """Returns the error about what of the file cannot be read; raises Busy where another process has locked it."""
+        self._refuse_busy(error)
+        return MigrationError(f"{self._name}: {what} cannot be read ({error}).", unreadable_step(error))
 
     def keys_are_sound(self, mapping: TableMapping) -> bool:
         """Returns whether every key is unique, not NULL, of its type and in its range."""
@@ -236,7 +257,8 @@ class SqliteSource(ClosedAtExit):
         asked = self._with_blobs(mapping, names)
         listed = ", ".join([*map(_quoted, names), *(_is_blob(name) for name in asked)])
         statement = f"SELECT {kinds}, {locator}, {listed} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {locator}"
-        fetched = self._execute(mapping.table, statement).fetchall()
+        with self._fetching(mapping.table):
+            fetched = self._execute(mapping.table, statement).fetchall()
         width = len(mapping.key) + 1
         columns = list(zip(*fetched, strict=True)) if fetched else [() for _ in range(width + len(names) + len(asked))]
         cells = dict(zip(names, columns[width : width + len(names)], strict=True))
@@ -262,28 +284,30 @@ class SqliteSource(ClosedAtExit):
     def contents(self, mapping: TableMapping, column: str) -> Iterator[tuple[str, Iterator[bytes]]]:
         keys = {key: text for batch in self.read(mapping, 1 << 30, frozenset({column})) for key, text in _key_pairs(mapping, batch)}
         name, locator = _quoted(column), self._locator(mapping)
-        if self._has_no_rowid(mapping.table):
-            statement = f"SELECT {name}, typeof({name}) FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {locator}"
-            for row, (content, kind) in enumerate(self._execute(mapping.table, statement)):
+        with self._fetching(mapping.table):
+            if self._has_no_rowid(mapping.table):
+                statement = f"SELECT {name}, typeof({name}) FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, {locator}"
+                for row, (content, kind) in enumerate(self._execute(mapping.table, statement)):
+                    if kind in (b"blob", b"text"):
+                        yield keys[row], iter([content])
+                return
+            # The length of a BLOB is in its header; only text has to be read for it.
+            size_of = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
+            statement = f"SELECT rowid, typeof({name}), {size_of} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, rowid"
+            utf16 = self._is_utf16()
+            for row, (rowid, kind, size) in enumerate(self._execute(mapping.table, statement)):
                 if kind in (b"blob", b"text"):
-                    yield keys[row], iter([content])
-            return
-        # The length of a BLOB is in its header; only text has to be read for it.
-        size_of = f"CASE typeof({name}) WHEN 'text' THEN length(CAST({name} AS BLOB)) ELSE length({name}) END"
-        statement = f"SELECT rowid, typeof({name}), {size_of} FROM {self._from(mapping.table)} ORDER BY {_by_bytes(mapping.key)}, rowid"
-        utf16 = self._is_utf16()
-        for row, (rowid, kind, size) in enumerate(self._execute(mapping.table, statement)):
-            if kind in (b"blob", b"text"):
-                yield keys[row], self._chunks(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
+                    yield keys[row], self._chunks(mapping.table, column, rowid, 0 if utf16 and kind == b"text" else size)
 
     def _chunks(self, table: str, column: str, rowid: int, size: int) -> Iterator[bytes]:
-        if size <= _SMALL:  # text is returned in UTF-8, independent of the file's encoding (fine print 42, 61)
-            statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
-            yield self._connection.execute(statement, (rowid,)).fetchone()[0]
-            return
-        with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
-            while chunk := blob.read(CHUNK_BYTES):
-                yield chunk
+        with self._fetching(table):
+            if size <= _SMALL:  # text is returned in UTF-8, independent of the file's encoding (fine print 42, 61)
+                statement = f"SELECT {_quoted(column)} FROM {_quoted(table)} WHERE rowid = ?"
+                yield self._connection.execute(statement, (rowid,)).fetchone()[0]
+                return
+            with self._connection.blobopen(table, column, rowid, readonly=True) as blob:
+                while chunk := blob.read(CHUNK_BYTES):
+                    yield chunk
 
     def freeze_mark(self) -> str:
         digest = hashlib.sha256()

@@ -246,7 +246,7 @@ class SqliteTarget:
                     break
         return found
 
-    def take_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
+    def roll_back(self, schema: Schema, record: RunRecord, tell: Tell, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         delta = self._is_delta(record)
         alone = not delta and self._has_only(schema)
@@ -286,7 +286,7 @@ class SqliteTarget:
         self._connection.execute("PRAGMA main.locking_mode = normal")
         self._connection.execute("SELECT count(*) FROM main.sqlite_master").fetchone()  # releases the lock
 
-    def would_take_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
+    def would_roll_back(self, schema: Schema, record: RunRecord, images: Mapping[str, str] | None = None) -> list[Change]:
         tables = [table for table in in_reference_order(schema) if table.name != "migration_run"]
         if not self._is_delta(record):
             return [Change(table.name, 0, 0, self.rows(table.name)) for table in tables]

@@ -74,17 +74,31 @@ class SqliteDatabase:
         names = self._rows.execute(
             "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         )
-        return {
-            name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(name)})")]  # generated ones too
-            for name in sorted(str(row[0], "utf-8") for row in names.fetchall())
-        }
+        return {name: self.columns_of(name) for name in sorted(str(row[0], "utf-8") for row in names.fetchall())}
+
+    def columns_of(self, relation: str) -> list[str]:
+        """Returns the relation's columns, generated ones too; none for a view or virtual table that cannot be opened here."""
+        try:
+            return [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(relation)})")]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+                raise
+            return []
 
     def relation_kinds(self) -> dict[str, str]:
+        """Returns the views, and the tables in which virtual tables keep their content: the virtual table itself counts."""
+        return {name: kind for name, kind in self._of_kind().items() if kind in ("view", "shadow")}
+
+    def _of_kind(self) -> dict[str, str]:
         if self._kinds is None:
             rows = self._rows.execute("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'").fetchall()
             named = [(str(row[0], "utf-8"), str(row[1], "utf-8"), row[2]) for row in rows]
-            self._kinds = {name: "view" if kind == "view" else "without rowid" for name, kind, wr in named if kind == "view" or wr}
-        return {name: kind for name, kind in self._kinds.items() if kind == "view"}
+            self._kinds = {
+                name: kind if kind in ("view", "shadow") else "without rowid"
+                for name, kind, without_rowid in named
+                if kind in ("view", "shadow") or without_rowid
+            }
+        return self._kinds
 
     def hiding(self) -> dict[str, str]:
         whole = of_file(self._opened_as, self._logs_ahead())
@@ -101,12 +115,11 @@ class SqliteDatabase:
         return self._has_rowid(table)
 
     def _has_rowid(self, table: str) -> bool:
-        self.relation_kinds()
-        return table not in (self._kinds or {})
+        return table not in self._of_kind()
 
     def _named(self, table: str) -> str:
         """Returns the table for a query, NOT INDEXED because an index may lack rows (K9); a view cannot have that clause."""
-        return _quoted(table) + ("" if table in self.relation_kinds() else " NOT INDEXED")
+        return _quoted(table) + ("" if self._of_kind().get(table) == "view" else " NOT INDEXED")
 
     def _locator(self, table: str) -> str:
         """Returns the SQL of a row's locator: its rowid, or its position in the order of all columns."""

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 
 def of_file(opened_as: Path, logs_ahead: bool) -> str:
@@ -40,7 +41,7 @@ def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
     for (table,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
         name = str(table, "utf-8", "replace")
         whole = None
-        for index in connection.execute(f"PRAGMA index_list({_quoted(name)})").fetchall():
+        for index in _indexes(connection, name):
             if index[4] or (index[3] == b"pk" and _is_the_table(connection, name)):  # partial; or the table itself
                 continue
             try:
@@ -51,6 +52,15 @@ def lacking_indexes(connection: sqlite3.Connection) -> dict[str, str]:
             if by_index != whole:
                 found[name] = f"an index has {by_index:,} rows and the table {whole:,} (K9)"
     return found
+
+
+def _indexes(connection: sqlite3.Connection, table: str) -> list[Any]:
+    try:
+        return connection.execute(f"PRAGMA index_list({_quoted(table)})").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+            raise
+        return []  # a virtual table of the old application's own module: it has no indexes
 
 
 def _counted(connection: sqlite3.Connection, source: str) -> int:

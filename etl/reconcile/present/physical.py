@@ -49,10 +49,9 @@ class SqlitePhysical:
             "SELECT name, type FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
         )
         kinds = {str(name, "utf-8"): str(kind, "utf-8") for name, kind in found.fetchall()}
-        self.relations = {
-            name: [str(row[1], "utf-8") for row in self._rows.execute(f"PRAGMA table_xinfo({_quoted(name)})")] for name in sorted(kinds)
-        }
-        self.tables = {name for name, kind in kinds.items() if kind == "table"}
+        self.relations = {name: database.columns_of(name) for name in sorted(kinds)}
+        beside = database.relation_kinds()
+        self.tables = {name for name in kinds if name not in beside}
         self._with_rowid = {name: self._has_rowid(name) for name in self.relations}
 
     def _has_rowid(self, name: str) -> bool:

@@ -335,6 +335,6 @@ def test_K8_the_store_is_locked_from_the_comparison_to_the_rollback(stores: Stor
                     session.execute("UPDATE login SET phone = 'theirs'")
                     session.commit()
                     with pytest.raises(Refused, match="Others write"):
-                        target.take_back(MAPPINGS.target, target.runs()[-1], lambda *_: None)
+                        target.roll_back(MAPPINGS.target, target.runs()[-1], lambda *_: None)
             target.close()
         assert content(url)["login"]

@@ -117,12 +117,12 @@ def test_the_first_error_of_parallel_sessions_is_reported(store: str) -> None:
     assert left(store) == 0
 
 
-@pytest.mark.parametrize("command", ["publish", "take_back"])
+@pytest.mark.parametrize("command", ["publish", "roll_back"])
 def test_the_session_that_changes_the_store_holds_the_lock(store: str, command: str) -> None:
     """As with a pooler that was not detected when the store was opened: the transaction runs in another session without the lock."""
     record = RunRecord("run-1", "PUBLISHED", datetime(2023, 9, 16), datetime(2023, 9, 16), None, "0" * 64)
     target = staged(store)
-    if command == "take_back":
+    if command == "roll_back":
         target.publish(SCHEMA, record, lambda *_: None)
     target.execute("SELECT pg_advisory_unlock_all()")
     before = [run.state for run in target.runs()]

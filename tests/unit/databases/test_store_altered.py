@@ -104,7 +104,7 @@ def test_K8_a_file_in_write_ahead_mode_that_changed_before_the_rollback_is_refus
             session.execute("UPDATE login SET phone = 'theirs'")
             session.commit()
         with pytest.raises(Refused, match="Others write"):
-            target.take_back(MAPPINGS.target, target.runs()[-1], lambda *_: None)
+            target.roll_back(MAPPINGS.target, target.runs()[-1], lambda *_: None)
         target.close()
 
 

@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.system",
         "mappings",
     },
-    "etl.explore": {"etl.report", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
+    "etl.explore": {"etl.report", "etl.holding", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.acceptance": {"etl.readiness", "etl.report", "etl.databases", "etl.runfolder", "etl.domain", "mappings"},
     "etl.readiness": {"etl.report", "etl.holding", "etl.databases", "etl.runfolder", "etl.domain", "etl.system", "mappings"},
     "etl.extract": {"etl.databases", "etl.present", "etl.objects", "etl.runfolder", "etl.domain", "etl.system", "mappings"},

@@ -12,7 +12,7 @@ import pytest
 
 from etl.errors import MigrationError, Refused
 from etl.report.company import as_files, companies, company, write_companies
-from etl.report.company_letter import LetterHead, actions, as_letter_html, as_letter_markdown, earlier_letters
+from etl.report.company_letter import LetterHead, accounts, actions, as_letter_html, as_letter_markdown, earlier_letters, opening
 from mappings.letters import language_for, read_letters
 from tests.unit.report.cast_run import MAPPINGS, cast
 
@@ -180,6 +180,19 @@ def test_the_language_follows_the_country_of_the_mailing_address(urls):
     assert '<html lang="es">' in letter
     assert "Acciones que debe realizar" in letter
     assert "What to do now" not in letter
+
+
+def test_business_types_and_a_company_without_a_name_are_in_the_language_of_the_letter(urls):
+    """Both were English in every language; of one closed account the letter spoke as of several."""
+    page = company(*urls, 2)
+    for account, (_, shown, *_) in zip(page["accounts"], accounts(page, SPANISH), strict=True):
+        assert shown == SPANISH.sections["business_types"].get(account["business_type_cd"], account["business_type"])
+        assert shown != account["business_type"]
+    nameless = {**page, "profile": {**page["profile"], "name": None}}
+    assert "A la atención del directivo responsable de Perfil de empresa 2:" in as_letter_markdown(nameless, SPANISH, HEAD)
+    closed = {**page, "accounts": [{**page["accounts"][0], "trade_visible": False}]}
+    assert opening(closed, ENGLISH).endswith("it has one account. It is closed: it is kept, and not shown in the portal.")
+    assert opening(closed, SPANISH).endswith("tiene una cuenta. Está cerrada: se conserva, pero no se muestra en el portal.")
 
 
 @pytest.mark.parametrize("profile", [31, 32, 33, 35])

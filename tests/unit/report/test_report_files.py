@@ -38,8 +38,8 @@ def test_report_json_fits_its_schema(folder):
 
 
 def test_the_same_run_gives_the_same_bytes_and_private_files(folder):
-    first = write_report(folder, MAPPINGS)
-    assert first == write_report(folder, MAPPINGS)
+    first = write_report(folder, MAPPINGS).files
+    assert first == write_report(folder, MAPPINGS).files
     assert [file.path for file in first] == sorted(file.path for file in first)
     assert {(folder.path / file.path).stat().st_mode & 0o777 for file in first} == {0o600}
 
@@ -107,7 +107,7 @@ def test_lists_are_complete(folder):
 def test_nothing_personal_is_in_any_file(folder):
     answered(folder, [{"id": "ior", "failed": 1, "keys": ["1|078-05-1120"]}])
     reconciled(folder, [("tc_ior", "changed", "TC", "1|078-05-1120", "10000001", "active", "078-05-1120", "x")])
-    written = {file.path: text_of(folder.path / file.path) for file in write_report(folder, MAPPINGS)}
+    written = {file.path: text_of(folder.path / file.path) for file in write_report(folder, MAPPINGS).files}
     with sqlite3.connect(cast().folder / "portal2.sqlite") as source:
         source.text_factory = lambda raw: raw.decode("utf-8", "replace")
         people = {row[0] for row in source.execute("SELECT user_name FROM portal_user WHERE user_name LIKE '%@%.%'")}

@@ -10,7 +10,7 @@ from typing import Any
 from etl.databases.registry import open_target
 from etl.databases.target import Change
 from etl.errors import Refused
-from etl.load.step import rollback
+from etl.load.step import rollback as roll_back_rows
 from etl.objects import Objects
 from etl.objects.journal import journaled
 from etl.objects.registry import open_objects
@@ -18,14 +18,14 @@ from etl.options import Options, needed, needed_run
 from etl.pipeline.context import fixed_options
 from etl.pipeline.roles import roles
 from etl.runfolder import layout
-from etl.runfolder.folder import RunFolder, Step, open_locked, open_readonly
+from etl.runfolder.folder import RunFolder, open_locked, open_readonly
 from etl.system.confirm import confirm, refuse_unasked
 from etl.system.progress import ProgressReporter
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
 
-def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
+def rollback(options: Options, reporter: ProgressReporter, yes: bool) -> dict[str, Any]:
     """Reverts exactly what the run published and restores the store; returns their numbers. `yes`: without confirmation."""
     # The run's start checked that they agree with rules and verifier, whose import takes a second; other mappings are refused below.
     mappings = read_mappings(options.mappings)
@@ -56,24 +56,26 @@ def take_back(options: Options, reporter: ProgressReporter, yes: bool) -> dict[s
         objects: Objects = open_objects(objects_uri, folder.path / layout.JOURNAL)
         objects.clean()
         try:
-            taken = asdict(rollback(folder, mappings, target, objects, target.identity(objects_uri), reporter.progress, preview))
+            reverted = asdict(roll_back_rows(folder, mappings, target, objects, target.identity(objects_uri), reporter.progress, preview))
+            written = folder.steps["report"].facts if "report" in folder.steps else None
             gone = any(objects.size(sha256) is None for sha256 in journaled(folder.path / layout.JOURNAL))
             when = datetime.now(UTC).isoformat(timespec="seconds")
-            folder.settings = replace(folder.settings, rolled_back=f"{taken['run_id']} at {when}")
+            folder.settings = replace(folder.settings, rolled_back=f"{reverted['run_id']} at {when}")
             folder.clear("extract" if gone else "load")  # a new start stores the objects again
-            folder.record("rollback", "rolled back", roles(options), taken)
-            report_anew(folder, mappings, roles(options))
+            folder.record("rollback", "rolled back", roles(options), reverted)
+            write_report_again(folder, mappings, roles(options), written)
+            folder.remove(layout.LISTS)
             for described in (layout.READINESS, layout.INDEX):  # what they say of the new store is over; the explorer's audit log stays
                 folder.remove(described)
             del folder.steps["report"]  # it reports the end of the run; the next run writes a report
             folder.save()
-            return taken
+            return reverted
         finally:
             target.close()
 
 
-def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str]) -> None:
-    """Writes the report of the rolled-back run again; removes the report of a purged run, whose rows are gone."""
+def write_report_again(folder: RunFolder, mappings: Mappings, known_roles: dict[str, str], earlier: dict[str, Any] | None) -> None:
+    """Writes the run's report again; removes the report of a purged run, whose rows are gone. `earlier`: the facts of the report before."""
     from etl.report.write import write_report
 
     folder.remove(layout.REPORT)
@@ -81,5 +83,5 @@ def report_anew(folder: RunFolder, mappings: Mappings, known_roles: dict[str, st
     if folder.settings.purged:
         folder.record("report", "removed: it described the state before the rollback", known_roles, {})
         return
-    folder.steps["report"] = Step("", write_report(folder, mappings), {"sentence": f"written to {folder.path / layout.REPORT}"})
+    folder.steps["report"] = write_report(folder, mappings, earlier)
     folder.record("report", folder.steps["report"].facts["sentence"], known_roles, {})
