@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.databases.files.source import FolderSource
 from etl.databases.registry import open_source
-from etl.errors import MigrationError, WrongUsage
+from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.path_overlap import refuse_overlap
 from etl.pipeline.sources import NAMES
@@ -36,6 +36,8 @@ _UNITS = {"check": 0.2, "open column": 2, "open table": 6, "code word": 1, "reti
 def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]:
     """Writes `scan.json`, the draft and `worklist.md` into the folder; returns how much of the contract the draft covers."""
     refuse_overlap(options, ("--to", to))
+    if to.exists() and not to.is_dir():
+        raise Refused(f"--to: {to} is not a folder.", "Give --to a folder, or a new name.")
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
     found = _read_scan(scanned) if scanned is not None else _scanned(options, to, mappings)

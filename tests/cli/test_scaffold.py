@@ -33,6 +33,12 @@ def scaffolded(foreign: Path, to: Path, *more: str) -> Done:
     return command("scaffold", *(more or sources), "--to", str(to), "--output", "json")
 
 
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    done = command("scaffold", "--source", "sqlite:///none.sqlite", "--to", "file", folder=tmp_path)
+    assert (done.code, "--to: file is not a folder." in done.err) == (7, True), done.err
+
+
 def right(draft: Path, truth: Path) -> float:
     """The share of the contract's columns whose first suggestion is the correct physical column."""
     hits = total = 0
