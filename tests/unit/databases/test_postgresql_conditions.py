@@ -230,3 +230,18 @@ def test_K9_a_materialized_view_that_was_never_filled_is_refused_by_name(portals
         for verb in ("plan", "run"):
             done = portals.run(verb, run="unfilled")
             assert (done.code, "internal_note is a materialized view without rows" in done.err) == (7, True), done
+
+
+def test_a_view_whose_computation_fails_in_one_row_says_what_to_do(portals: Portals) -> None:
+    there = (
+        "CREATE SCHEMA behind",
+        "ALTER TABLE internal_note SET SCHEMA behind",
+        "CREATE VIEW internal_note AS SELECT note_id, company_profile_id, entity_id, note_type_cd,"
+        " (1 / (note_id - (SELECT max(note_id) FROM behind.internal_note)))::text AS note_text, cbp_user_id, created_at FROM behind.internal_note",
+        f"GRANT SELECT ON internal_note TO {READER}",
+    )
+    back = ("DROP VIEW internal_note", "ALTER TABLE behind.internal_note SET SCHEMA public", "DROP SCHEMA behind")
+    with portals.changed("portal2", there, back):
+        done = portals.run("plan")
+        assert (done.code, "reading internal_note failed (SQLSTATE 22012)" in done.err) == (1, True), done
+        assert "A view or generated column computes a value, and that fails for some row" in done.next
