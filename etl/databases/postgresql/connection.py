@@ -259,6 +259,7 @@ _NEXT_STEPS = {
     "53100": "The server's disk is full: free space there, then run the same command again: no partial changes were made.",
     "53300": _ENOUGH,
     "53": "The server lacks resources (disk, memory, connections): provide them, then run the same command again.",
+    "P0001": "A function of the database raised it: an event trigger of the new store, which `plan` names (ALTER EVENT TRIGGER ... DISABLE), or a view's function. Then run again.",
     "08": "The connection was lost. Run the same command again: no partial changes were made.",
     "57": "The server ended the session. Run the same command again: no partial changes were made.",
 }

@@ -245,3 +245,18 @@ def test_a_view_whose_computation_fails_in_one_row_says_what_to_do(portals: Port
         done = portals.run("plan")
         assert (done.code, "reading internal_note failed (SQLSTATE 22012)" in done.err) == (1, True), done
         assert "A view or generated column computes a value, and that fails for some row" in done.next
+
+
+def test_an_event_trigger_that_forbids_the_load_is_named_by_plan_and_by_the_next_step(portals: Portals) -> None:
+    there = (
+        "CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",
+        "CREATE EVENT TRIGGER forbids ON ddl_command_start EXECUTE FUNCTION forbid()",
+    )
+    with portals.changed("portal3", there, ("DROP EVENT TRIGGER forbids", "DROP FUNCTION forbid()")):
+        plan = portals.run("plan")
+        assert (plan.code, "event trigger forbids" in plan.out + plan.err) == (0, True), plan
+        done = portals.run("run", run="forbidden")
+        assert (done.code, "ALTER EVENT TRIGGER ... DISABLE" in done.next) == (1, True), done
+    again = portals.run("run", run="forbidden")
+    assert again.code == 0, again.err
+    portals.new_store()
