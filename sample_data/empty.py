@@ -11,4 +11,4 @@ def refuse_if_filled(schema: str, counts: Sequence[tuple[str, bool]]) -> None:
     """Raises NotEmptyError if any of the (table, has rows) has rows."""
     filled = [table for table, has_rows in counts if has_rows]
     if filled:
-        raise NotEmptyError(f"{schema}: {', '.join(filled[:5])} hold rows already. Give an empty database.")
+        raise NotEmptyError(f"{schema}: {', '.join(filled[:5])} hold rows already.")

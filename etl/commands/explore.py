@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import secrets
 import socket
@@ -24,6 +25,7 @@ from etl.runfolder.folder import RunFolder, open_readonly
 from mappings.model import Mappings
 from mappings.read import read_mappings
 
+_HELD_HERE = 10_000  # held rows: more are processed in a process of its own
 _LOOPBACK = "127.0.0.1"
 _LOOP_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -149,7 +151,7 @@ def _state(serving: Serving, options: Options) -> Path:
 
 def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder | None) -> dict[str, str]:
     """Builds the index where it is missing or of another state of the store; returns what the pages show about its origin."""
-    from etl.explore.index import build, is_current, write_stamp
+    from etl.explore.index import is_current, write_stamp
 
     purged = folder is not None and folder.settings.purged
     about = {
@@ -163,20 +165,45 @@ def _made(index: Path, mappings: Mappings, options: Options, folder: RunFolder |
         stamp = f"stage {folder.digest(*folder.steps)}"
         if not is_current(index, stamp):
             sys.stderr.write("explore: building the index from the run's stage files\n")
-            build(index, mappings, None, folder)
+            held = sum(
+                file.rows for step in layout.MADE_BY if step in folder.steps for file in folder.files(step, layout.record(step, "held"))
+            )
+            built(index, mappings, None, options.run, held)
             write_stamp(index, stamp)
         return {**about, "published": "", "store": "stage files of a run that published nothing"}
     url = target_url(options)
     with published(options) as store:
         runs = store.rows("SELECT run_id, state_cd, manifest_sha256 FROM migration_run ORDER BY run_id")
+        held = int(store.rows("SELECT count(*) AS held FROM migration_holding")[0]["held"])
     stamp = (
         f"store {redacted_url(url)} {mappings.digest} {runs} {'with' if folder is not None and not purged else 'without'} the run's folder"
     )
     if not is_current(index, stamp):
         sys.stderr.write("explore: building the index\n")
-        build(index, mappings, url, folder)
+        built(index, mappings, url, options.run, held)
         write_stamp(index, stamp)
     return {**about, "published": "yes", "store": redacted_url(url)}
+
+
+def built(index: Path, mappings: Mappings, target: str | None, run: Path | None, held: int) -> None:
+    """Builds the index; with many `held` rows in a process of its own, whose memory the server does not keep."""
+    if held <= _HELD_HERE:
+        _build(index, mappings.home, target, run)
+        return
+    from etl.system.worker_pool import worker_processes
+
+    lock = index.with_name("building")
+    try:
+        with worker_processes(1, lock) as processes:
+            processes.submit(_build, index, mappings.home, target, run).result()
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _build(index: Path, home: Path, target: str | None, run: Path | None) -> None:
+    from etl.explore.index import build
+
+    build(index, read_mappings(home), target, open_readonly(run) if run is not None else None)
 
 
 def listening_socket(serving: Serving) -> socket.socket:
@@ -255,16 +282,24 @@ def _traced(options: Options, mappings: Mappings) -> Callable[[str, str, str], l
     return traced
 
 
+def keep_lasting_objects() -> None:
+    """Excludes what exists now from later collections: mappings and libraries last as long as the server, and looking through them takes 0.1 s of one answer."""
+    gc.collect()
+    gc.freeze()
+
+
 def _serve(serving: Serving, listening: socket.socket, settings: Any, address: str) -> None:
     import uvicorn
 
     from etl.explore.app import application
 
+    served = application(settings)
+    keep_lasting_objects()
     sys.stdout.write(f"{address}\n")
     sys.stdout.flush()
     sys.stderr.write("explore: read only; stop it with Ctrl-C\n")
     config = uvicorn.Config(
-        application(settings),
+        served,
         log_level="error",
         access_log=False,
         server_header=False,

@@ -112,6 +112,9 @@ def target_url(options: Options) -> str:
     if options.run is not None:
         folder = open_readonly(options.run)
         if "load" not in folder.steps:
+            if folder.settings.rolled_back is not None:
+                message = f"This run was rolled back: {folder.settings.rolled_back}. The new store holds no rows of it."
+                raise Refused(message, "Give `portal-migrate run` with the same options to publish it again, or give --target alone.")
             raise Refused(
                 "This run has not published anything yet: there is no new store to inspect.", "Finish the run, or give --target alone."
             )

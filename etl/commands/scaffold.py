@@ -10,7 +10,7 @@ from typing import Any
 
 from etl.databases.files.source import FolderSource
 from etl.databases.registry import open_source
-from etl.errors import MigrationError, WrongUsage
+from etl.errors import MigrationError, Refused, WrongUsage
 from etl.options import Options
 from etl.path_overlap import refuse_overlap
 from etl.pipeline.sources import NAMES
@@ -18,13 +18,17 @@ from etl.present.draft import OPEN, SURE, TableDraft, drafted, quoted_text
 from etl.present.grammar import adapter_with_problems
 from etl.present.kept import PROPOSED, Kept, kept_of
 from etl.present.scan import SECRET, VERSION, scan
+from etl.present.scan_file import scan_problem
 from etl.present.shapes import key_line, look_ups, proposed_block, references_to, twins
 from etl.runfolder.stage_file_io import write_durably
+from etl.system.given_file import given_bytes
 from etl.system.visible import visible
 from mappings.model import Mappings, Portal
 from mappings.personal import NONE, read_personal
 from mappings.read import FOLDERS, read_mappings
 
+_SCAN_AGAIN = "Create it again: `scaffold --source URL --to DIR`."
+_MOST = 256 << 20  # bytes of a scan
 _MINUTES = 5  # of a unit of work
 _UNITS = {"check": 0.2, "open column": 2, "open table": 6, "code word": 1, "retire": 0.4}
 
@@ -32,6 +36,8 @@ _UNITS = {"check": 0.2, "open column": 2, "open table": 6, "code word": 1, "reti
 def scaffold(options: Options, to: Path, scanned: Path | None) -> dict[str, Any]:
     """Writes `scan.json`, the draft and `worklist.md` into the folder; returns how much of the contract the draft covers."""
     refuse_overlap(options, ("--to", to))
+    if to.exists() and not to.is_dir():
+        raise Refused(f"--to: {to} is not a folder.", "Give --to a folder, or a new name.")
     mappings = read_mappings(options.mappings)
     before = _read_scan(to / "scan.json") if (to / "scan.json").is_file() else None
     found = _read_scan(scanned) if scanned is not None else _scanned(options, to, mappings)
@@ -101,11 +107,13 @@ def _scanned(options: Options, to: Path, mappings: Mappings) -> dict[str, Any]:
 
 def _read_scan(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(given_bytes(file, _MOST))
     except (OSError, ValueError, RecursionError):
         raise MigrationError(f"{file} is not a readable scan.", "Give the scan.json that `scaffold` wrote.") from None
-    if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("portals"), dict):
-        raise MigrationError(f"{file} is not a scan of this version.", "Create it again: `scaffold --source URL --to DIR`.")
+    if not isinstance(found, dict) or found.get("version") != VERSION:
+        raise MigrationError(f"{file} is not a scan of this version.", _SCAN_AGAIN)
+    if problem := scan_problem(found.get("portals"), tuple(FOLDERS)):
+        raise MigrationError(f"{file}: {problem.rstrip()} is missing, or not as `scaffold` writes it.", _SCAN_AGAIN)
     return found
 
 

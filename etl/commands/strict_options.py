@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,7 +35,31 @@ class StrictCommand(click.Command):
             if any(isinstance(one, str) and not _is_text(one) for one in _each(parameter, value)):
                 message = f"{named(parameter)} has a NUL character or bytes that are not UTF-8. Give it another value; rename a folder or a file of such a name."
                 raise click.UsageError(message, ctx)
+            if _takes_path(parameter) and (why := next(filter(None, map(_no_path, _values(value))), "")):
+                raise click.UsageError(f"{named(parameter)}: {why}. Give another path.", ctx)
         return rest
+
+
+_BEFORE_PATH = re.compile(r"sqlite:///|folder:|file://")
+
+
+def _takes_path(parameter: click.Parameter) -> bool:
+    return any(word in (parameter.metavar or "") for word in ("FILE", "DIR", "URL", "URI"))
+
+
+def _no_path(value: Any) -> str:
+    """Returns why the file system cannot follow the path, or the path in the URL; empty where it can, or where nothing is there yet."""
+    if not isinstance(value, str) or ("://" in value and not _BEFORE_PATH.match(value)):
+        return ""
+    try:
+        Path(_BEFORE_PATH.sub("", value, count=1)).stat()
+    except OSError as error:
+        return {errno.ELOOP: "symbolic links that lead back to themselves", errno.ENAMETOOLONG: "the path or a name in it is too long"}.get(
+            error.errno or 0, ""
+        )
+    except ValueError:  # NUL: reported above, or part of a server's URL
+        return ""
+    return ""
 
 
 def _is_text(value: str) -> bool:
@@ -79,6 +105,10 @@ class StrictGroup(click.Group):
 def named(parameter: click.Parameter) -> str:
     """Returns the option in its typed form, or the argument's name."""
     return max(parameter.opts, key=len) if isinstance(parameter, click.Option) else parameter.make_metavar(click.Context(click.Command("")))
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
 def _each(parameter: click.Parameter, value: Any) -> tuple[Any, ...]:

@@ -29,12 +29,18 @@ def show_trace(data: dict[str, Any]) -> None:
         key = f" {physical['key']}" if physical["key"] is not None else ""
         console.print(plain(f"physical: {physical['table']}{key}; presented as {data['table']} {data['key']}"))
     found: list[list[object]] = [[row["table"], row["id"], row["account_number"], row["digest"][:16]] for row in data["rows"]]
-    console.print(table(f"{data['portal']} {data['table']} {data['key']}", ["new table", "id", "account", "row's digest"], found))
+    title = f"{data['portal']} {data['table']} {data['key']}"
+    if found:
+        console.print(table(title, ["new table", "id", "account", "row's digest"], found))
+    else:
+        console.print(plain(f"{title}: not loaded"))
     for content in sorted({row["sha256"] for row in data["rows"] if row.get("sha256")}):
         console.print(plain(f"bytes: SHA-256 {content}"))
     for entry in data["held"]:
         kept = f"; its bytes: SHA-256 {entry['sha256']}" if entry["sha256"] else ""
         console.print(plain(f"held: {entry['reason_cd']} - {entry['meaning']}{kept}"))
+    for entry in data["because"]:
+        console.print(plain(f"because of {entry['column']}: {entry['table']} {entry['key']} is held, {entry['reason_cd']}"))
     for entry in data["flags"]:
         console.print(plain(f"flagged {entry['rule_cd']}: {entry['detail']} - {entry['decision']}"))
     for entry in data["decisions"]:
@@ -142,6 +148,9 @@ def show_explore(data: dict[str, Any]) -> None:
     standard_output().print(plain(data["added"] if "added" in data else f"stopped; index and audit log are in {data['state']}"))
 
 
+_SINCE = {"new": "new", "gone": "gone", "still": "still open"}
+
+
 def show_readiness(data: dict[str, Any]) -> None:
     """Prints the open points by kind and weight, their change since an earlier run, and the files written."""
     console = standard_output()
@@ -149,10 +158,13 @@ def show_readiness(data: dict[str, Any]) -> None:
     if data["bounces"] is not None:
         found = data["bounces"]
         console.print(
-            f"bounces: {found['unknown']:,} addresses without a login, {found['double']:,} duplicates, {found['invalid']:,} not an e-mail"
+            f"bounces without a login: {found['unknown']:,}; given twice: {found['double']:,}; not an e-mail address: {found['invalid']:,}"
         )
     if data["since"] is not None:
-        console.print(", ".join(f"{count:,} {state}" for state, count in data["since"].items()) or "no points in either run")
+        console.print(
+            "since the earlier run: "
+            + (", ".join(f"{count:,} {_SINCE[state]}" for state, count in data["since"].items()) or "no points in either run")
+        )
     console.print(
         plain(f"{', '.join(f'{name}.csv' for name in data['lines'])}, readiness.xlsx and readiness.html written to {data['folder']}")
     )

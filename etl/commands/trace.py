@@ -62,7 +62,7 @@ def _presented(options: Options, mappings: Mappings, portal: Portal, table: str,
         if not found:
             found = one
         else:
-            for part in ("rows", "held", "flags", "decisions", "rules"):
+            for part in ("rows", "held", "because", "flags", "decisions", "rules"):
                 found[part] = [*found[part], *(entry for entry in one[part] if entry not in found[part])]
     if not found:
         message = f"The new store has no row {portal} {table} {masked(key)}, presented as {', '.join(m.table for m, _ in rows)}."
@@ -78,6 +78,7 @@ def row_of(options: Options, mappings: Mappings, mapping: TableMapping, key: str
         held = store.rows(f"SELECT reason_cd, sha256 FROM migration_holding WHERE {mine}", *of)
         flags = store.rows(f"SELECT rule_cd, detail FROM migration_exception WHERE {mine} ORDER BY rule_cd", *of)
         origins = Origins(store, mappings)
+        chain = _chain(store, mappings, of) if any(entry["reason_cd"] == "PARENT_HELD" for entry in held) else []
         rows = [row for into in mapping.into for row in _target_rows(store, mappings, into, origins.of(mapping, into, key))]
     shown = masked(key)
     if not held and not rows:
@@ -93,8 +94,15 @@ def row_of(options: Options, mappings: Mappings, mapping: TableMapping, key: str
         "rows": rows,
         "held": [{**entry, "meaning": mappings.reasons[entry["reason_cd"]].meaning} for entry in held],
         "flags": [{**entry, "decision": mappings.rules[entry["rule_cd"]].decision} for entry in flags],
+        "because": chain,
         "decisions": _decisions(options, of) if flags else [],
     }
+
+
+def _chain(store: Reading, mappings: Mappings, of: tuple[str, str, str]) -> list[dict[str, Any]]:
+    from etl.commands.held_chain import chain_of  # imports polars: other rows do not wait for it
+
+    return chain_of(store, mappings, *of)
 
 
 def _decisions(options: Options, of: tuple[str, str, str]) -> list[dict[str, str]]:

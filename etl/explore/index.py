@@ -262,6 +262,9 @@ def _copy_stage_files(index: sqlite3.Connection, folder: RunFolder) -> pl.DataFr
 
     from etl.explore.held import HELD
 
+    if "split" not in folder.steps and folder.settings.rolled_back is not None:
+        message = f"This run was rolled back: {folder.settings.rolled_back}. Its rows are neither in the new store nor in its folder."
+        raise Refused(message, "Give `portal-migrate run` with the same options to publish it again.")
     if "split" not in folder.steps:
         raise Refused(
             "This run has not made any rows yet: there is nothing to explore.", "Continue the run, or name one that has completed split."

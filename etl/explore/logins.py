@@ -13,10 +13,14 @@ import stat
 import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from etl.errors import Refused, WrongUsage
+from etl.system.given_file import given_bytes
 
 _NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+_MOST = 1 << 20  # bytes of the file
+_CREATE = "Create it with --add-login NAME."
 _N, _R, _P = 2**14, 8, 1
 _NOBODY = "scrypt$00$00"  # checked for unknown names too, so that the response time does not reveal them
 SHORTEST = 12
@@ -55,13 +59,11 @@ def read_logins(file: Path) -> Logins:
     """Returns the logins of a file; raises Refused (7) if others can read it, WrongUsage (2) if it is not valid."""
     try:
         found = file.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
-            raise Refused(f"--login: {file} can be read by others or is not a file.", f"chmod 600 {file}")
-        digests = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WrongUsage(f"--login: {file} cannot be read ({error.strerror}).", "Create it with --add-login NAME.") from None
-    except (ValueError, RecursionError):
-        raise WrongUsage(f"--login: {file} is not a TOML file.", "Create it with --add-login NAME.") from None
+        raise WrongUsage(f"--login: {file} cannot be read ({error.strerror}).", _CREATE) from None
+    if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077:
+        raise Refused(f"--login: {file} can be read by others or is not a file.", f"chmod 600 {file}")
+    digests = _entries(file)
     for name, digest in digests.items():
         if not _NAME.fullmatch(name) or not isinstance(digest, str) or not re.fullmatch(r"scrypt\$[0-9a-f]{32}\$[0-9a-f]{128}", digest):
             raise WrongUsage(f"--login: {file} has an entry that is not a login.", "Create it again with --add-login NAME.")
@@ -70,13 +72,23 @@ def read_logins(file: Path) -> Logins:
     return Logins(digests)
 
 
+def _entries(file: Path) -> dict[str, Any]:
+    """Returns the words of the file; raises WrongUsage where it is not TOML."""
+    try:
+        return tomllib.loads(given_bytes(file, _MOST).decode("utf-8"))
+    except OSError as error:
+        raise WrongUsage(f"--login: {file} cannot be read ({error.strerror}).", _CREATE) from None
+    except (ValueError, RecursionError):
+        raise WrongUsage(f"--login: {file} is not a TOML file.", _CREATE) from None
+
+
 def add_login(file: Path, name: str, password: str) -> None:
     """Adds a name to the file or replaces its password; creates the file with mode 0600."""
     if not _NAME.fullmatch(name):
         raise WrongUsage("--add-login: a name has letters, digits, and . _ @ - only.", "Give another name.")
     if len(password) < SHORTEST:
         raise WrongUsage(f"A password has at least {SHORTEST} characters.", "Give a longer one on standard input.")
-    digests = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    digests = _entries(file) if file.exists() else {}
     salt = secrets.token_bytes(16)
     digests[name] = f"scrypt${salt.hex()}${_digest(password, salt)}"
     text = "".join(f'"{known}" = "{digest}"\n' for known, digest in sorted(digests.items()))

@@ -24,6 +24,8 @@ def problems(source: Source, portal: Portal, mappings: Mappings) -> list[str]:
         for name, kind in strange.items()
         if kind == "table" or kind.startswith(_VIRTUAL)
     ]
+    if not there:
+        found.append(f"{portal}: the database has no tables at all: an empty file, or another database or schema than the portal's")
     for mapping in mappings.of(portal):
         if mapping.table not in there:
             found.append(f"{portal}.{mapping.table}: the table is missing ({mapping.file})")
@@ -77,6 +79,7 @@ def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> Non
 _VIRTUAL = "virtual table"  # of SQLite
 _OPTION = {"P2": "--source", "TC": "--tc"}
 _STEPS = (
+    ("has no tables at all", "Check the URL of the database without tables."),
     ("is not in any mapping", "Map each new table or column, or retire it with a reason (runbooks/extend.md)."),
     ("found type", "For a different type, give a form that reads it (--adapter DIR, runbooks/adapter.md): a mapping cannot change a type."),
     (

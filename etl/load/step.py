@@ -65,13 +65,14 @@ def load(
         refuse_foreign_rows(target, mappings)
         stage_all(folder, mappings, target, run_id, tell)
     ready()
-    # Independent of the clock: a publish is later than every publish before it.
+    # Independent of the clock: a publish is later than its run's start and than every publish before it.
+    began = datetime.fromisoformat(str(folder.steps["extract"].facts["began"]))
     earlier = [run.finished_at + timedelta(microseconds=1) for run in published if run.finished_at]
-    finished = max([datetime.now(UTC).replace(tzinfo=None), *earlier])
+    finished = max([datetime.now(UTC).replace(tzinfo=None), began, *earlier])
     record = RunRecord(
         run_id,
         "PUBLISHED",
-        datetime.fromisoformat(str(folder.steps["extract"].facts["began"])),
+        began,
         finished,
         freeze,
         folder.digest(*(name for name in layout.BEFORE_LOAD if name in folder.steps)),

@@ -218,7 +218,7 @@ class S3Objects:
 
 
 def _keys(page: dict[str, Any], first: str) -> list[str]:
-    """Returns the keys of a page of a listing; raises MigrationError for one that is not whole: what it lacks would count as nobody's."""
+    """Returns the keys of a page of a listing; raises MigrationError for an incomplete one: objects missing from it would count as unreferenced."""
     keys = [entry.get("Key") for entry in page.get("Contents", ())]
     ends = page.get("IsTruncated") is False or (page.get("IsTruncated") is True and page.get("NextContinuationToken"))
     if not ends or not all(isinstance(key, str) and key.startswith(first) for key in keys):

@@ -83,7 +83,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
 
 
 def refuse_no_approver(options: Options) -> None:
-    """Raises WrongUsage for an approval that nobody would verify: without an approver everybody's run publishes."""
+    """Raises WrongUsage for an approval that is not verified: without an approver any run publishes."""
     if options.approval is not None and options.approver is None and not options.rehearse:
         message = "--approval is given, but --approver is not: nothing would be compared with the approval."
         raise WrongUsage(message, "Give the approver's public key too (--approver FILE), or leave out --approval.")

@@ -57,7 +57,7 @@ def _missed(context: RunContext, critical: list[str], names: list[str]) -> Check
     found = "".join(f"{BREAK}{acceptance_file.said(entries[name])}" for name in names)
     return CheckFailed(
         f"{failed}Goals were missed without a waiver: {', '.join(names)}. Nothing was published.{found}",
-        "Have the old portal's rows corrected (`portal-migrate readiness` of a rehearsal lists them), or have the owner sign a [[waiver]]"
+        "Have the old portal's rows corrected (`portal-migrate readiness` lists them, of a rehearsal without --acceptance), or have the owner sign a [[waiver]]"
         " of the goal in the file of decisions; then start again in a new run folder.",
     )
 

@@ -30,7 +30,7 @@ def kept_of(file: Path) -> Kept:
     kept = Kept()
     if not file.is_file():
         return kept
-    text = file.read_text(encoding="utf-8")
+    text = file.read_bytes().decode("utf-8-sig", "replace")
     try:
         blocks = tomllib.loads(text).get("from", [])
     except tomllib.TOMLDecodeError:

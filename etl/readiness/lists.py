@@ -114,7 +114,7 @@ REVIEWED = ("D2", "D4", "E15")
 
 
 def signatures_to_review(store: StoreFacts, rows: RowsByProfile) -> pl.DataFrame:
-    """Returns the signatures and submissions that somebody else may have to repeat: rule_cd, company_profile_id, legacy_portal_cd, legacy_table, legacy_key."""
+    """Returns the signatures and submissions that may have to be repeated: rule_cd, company_profile_id, legacy_portal_cd, legacy_table, legacy_key."""
     flagged = store.exceptions.filter(pl.col("rule_cd").is_in(REVIEWED))
     parts = [flagged.clear().with_columns(pl.lit(None, pl.Int64).alias("company_profile_id"))]
     for (portal, table), part in flagged.group_by("legacy_portal_cd", "legacy_table"):

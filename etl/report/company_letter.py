@@ -15,6 +15,7 @@ from etl.errors import MigrationError
 from etl.report.markdown_table import table
 from etl.report.templates import environment
 from etl.report.text import code, escaped, number
+from etl.system.given_file import given_bytes
 from mappings.letters import LetterTexts
 
 COUNTED = ("documents", "documents_missing", "agreements", "security_profiles", "responses", "validations", "identifiers")
@@ -42,9 +43,7 @@ def earlier_letters(folder: Path) -> dict[str, str]:
     """Returns by profile the date of the letter in a folder that `company` wrote; raises MigrationError if it has none that can be read."""
     path = folder / "letters.json"
     try:
-        if path.stat().st_size > 64 << 20:
-            raise ValueError
-        letters = json.loads(path.read_text(encoding="utf-8"))["letters"]
+        letters = json.loads(given_bytes(path, 64 << 20))["letters"]
         return {str(profile): str(letter["date"])[:10] for profile, letter in letters.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise MigrationError(

@@ -25,7 +25,7 @@ def signed(folder: RunFolder, decisions: list[dict[str, str]], approval: dict[st
         what = f"{'waived' if rule == 'L5' else 'decided'} ({rule}): {count:,} {_ABOUT.get(rule, 'rows')}"
         found.append({"what": what, "who": by, "when": on, "digest": digest})
     if approval is None:
-        found.append({"what": "approved", "who": "nobody: no approval was asked for", "when": "", "digest": ""})
+        found.append({"what": "approved", "who": "no one: no approval was required", "when": "", "digest": ""})
     else:
         when = approval["at"] or "not given"
         found.append({"what": "approved", "who": f"the key {approval['by']}", "when": when, "digest": approval["digest"] or ""})

@@ -51,6 +51,12 @@ def test_K8_rollback_and_purge_require_confirmation_and_a_second_rollback_report
     again = published.command("rollback")
     assert again.code == 7
     assert "was already rolled back" in again.err
+    # Earlier each said that the run had not published anything yet.
+    for words in (("readiness",), ("trace", "P2", "document", "301"), ("picker", "per@lindqvist.example"), ("explore",)):
+        done = command(*words, "--run", "run", folder=published.folder)
+        assert (done.code, "This run was rolled back: run-" in done.err) == (7, True), done.err
+    packed = command("evidence", "pack", "--run", "run", "--bundle", "bundle", "--key", "key", folder=published.folder)
+    assert (packed.code, "This run was rolled back: run-" in packed.err) == (7, True), packed.err
     assert "portal-migrate run" in again.next
     assert "rolled back: run-" in published.command("status").out
     assert published.command("run").code == 0

@@ -22,7 +22,8 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from etl.commands.explore import Serving, listening_socket
+from etl.commands.explore import Serving, built, listening_socket
+from mappings.read import read_mappings
 from tests.support.command import Workspace, command, process, started
 
 
@@ -172,6 +173,33 @@ def test_no_part_of_an_answer_waits_for_the_other_side() -> None:
                 return await asyncio.wait_for(told, 10)
 
     assert asyncio.run(accepted()) != 0
+
+
+def test_no_answer_waits_while_lasting_objects_are_looked_through(tmp_path: Path) -> None:
+    """One answer in some thousands took 0.1 s: a collection over all objects of the mappings and libraries."""
+    script = (
+        "import gc, time, pathlib; from etl.commands.explore import keep_lasting_objects; from mappings.read import read_mappings\n"
+        "import etl.explore.app, uvicorn; kept = read_mappings(pathlib.Path('mappings').absolute()); before = len(gc.get_objects())\n"
+        "keep_lasting_objects(); print(before, gc.get_freeze_count(), len(gc.get_objects()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    before, frozen, left = map(int, done.stdout.split())
+    assert before > 50_000
+    assert frozen > 0.9 * before
+    assert left < 0.1 * before
+
+
+def test_an_index_built_in_a_process_of_its_own_is_the_same(cast: Workspace, tmp_path: Path) -> None:
+    def content(index: Path) -> list[str]:
+        with closing(sqlite3.connect(index)) as opened:
+            return list(opened.iterdump())
+
+    mappings = read_mappings()
+    for name, held in (("here", 0), ("apart", 10**6)):
+        (tmp_path / name).mkdir()
+        built(tmp_path / name / "index.sqlite", mappings, f"sqlite:///{cast.target}", cast.run, held)
+    assert content(tmp_path / "here" / "index.sqlite") == content(tmp_path / "apart" / "index.sqlite")
+    assert [path.name for path in (tmp_path / "apart").iterdir()] == ["index.sqlite"]
 
 
 def test_an_empty_result_says_what_was_searched(inside: Client) -> None:

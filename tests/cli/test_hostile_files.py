@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import threading
@@ -34,8 +36,9 @@ from mappings.errors import MappingErrors
 from mappings.limits import adapter_digest, read_limits
 from mappings.read import read_mappings
 from tests.support.background import in_background
-from tests.support.command import Workspace, command, copied_mappings
+from tests.support.command import Workspace, command, copied_mappings, said
 from tests.support.legacy import MAPPINGS
+from tests.support.small_worlds import one_company_workspace
 
 DEEP, LONG = "x = " + "[" * 5_000, f"x = {'9' * 6_000}"
 # A name of 50,000 parts took minutes and all memory, a line of blanks 18 seconds, an exponent ended as an internal error.
@@ -285,3 +288,70 @@ def test_a_signal_ends_an_endless_statement_on_sqlite(tmp_path: Path) -> None:
         received.clear()
         watch.cancel()
         source.close()
+
+
+def test_a_path_that_the_file_system_cannot_follow_is_wrong_usage_in_every_option(tmp_path: Path) -> None:
+    """Symbolic links that lead back to themselves, and names beyond the file system's limit, were internal errors."""
+    (tmp_path / "loop").symlink_to("loop")
+    for text, why in (
+        ("loop", "symbolic links that lead back"),
+        ("loop/file", "symbolic links that lead back"),
+        ("x" * 300, "is too long"),
+    ):
+        for name, option, value in (
+            ("plan", "--source", f"sqlite:///{text}"),
+            ("run", "--tc", f"folder:{text}"),
+            ("run", "--target", f"sqlite:///{text}"),
+            ("run", "--files", text),
+            ("run", "--objects", f"file://{tmp_path}/{text}"),
+            ("run", "--run", text),
+            ("run", "--log", text),
+            ("run", "--decisions", text),
+            ("run", "--acceptance", text),
+            ("plan", "--adapter", text),
+            ("plan", "--mappings", text),
+            ("readiness", "--bounces", text),
+            ("company", "--folder", text),
+        ):
+            done = command(name, option, value, folder=tmp_path)
+            assert (done.code, option in done.err, why in done.err) == (2, True, True), (name, option, value[:20], done)
+        done = command("compare", text, "run", folder=tmp_path)
+        assert (done.code, why in done.err) == (2, True), done
+    assert [path.name for path in tmp_path.iterdir()] == ["loop"]
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a folder", "a device"])
+def test_what_is_not_a_regular_file_is_refused_in_place_of_every_database_and_file_without_waiting(kind: str, tmp_path: Path) -> None:
+    """A pipe that nobody writes to as SQLite source or store, and as each file that an option names."""
+    strange = {"a pipe": "pipe", "a socket": "socket", "a folder": "folder", "a device": "/dev/zero"}[kind]
+    os.mkfifo(tmp_path / "pipe")
+    with closing(socket.socket(socket.AF_UNIX)) as bound, contextlib.chdir(tmp_path):
+        bound.bind("socket")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "some").write_text("text")
+    workspace = one_company_workspace(tmp_path / "world")
+    at = strange if strange.startswith("/") else str(tmp_path / strange)
+    for option, value in (
+        ("--source", f"sqlite:///{at}"),
+        ("--tc", f"sqlite:///{at}"),
+        ("--target", f"sqlite:///{at}"),
+        ("--config", at),
+        ("--decisions", at),
+        ("--acceptance", at),
+        ("--approver", at),
+        ("--log", at),
+        ("--files", at),
+        ("--objects", at),
+    ):
+        if kind == "a folder" and option in ("--files", "--objects"):
+            continue  # a folder belongs there
+        done = workspace.process("run", option, value)
+        said(done, done.code)
+        assert done.code in (1, 2, 7), (option, done)
+    if kind != "a folder":
+        for name in ("adapter", "mappings"):
+            said(workspace.process("plan", f"--{name}", at), 1)
+    done = workspace.process("readiness", "--bounces", at)
+    said(done, done.code)
+    done = workspace.process("scaffold", "--scan", at, "--to", str(tmp_path / "draft"))
+    said(done, done.code)

@@ -125,6 +125,20 @@ def test_H6_a_persons_number_is_masked_in_keys_and_ids_of_a_trace(options: Optio
     assert PERSONAL not in str(error.value)
 
 
+def test_a_trace_of_a_held_row_names_the_rows_that_hold_it(options: Options) -> None:
+    """Profile 4 has no entity: what depends on it is held because of it, also over another held row."""
+    near = trace(options, ("P2", "company_contact", "401"), None)
+    assert near["because"] == [
+        {"column": "company_profile_id", "portal": "P2", "table": "company_profile", "key": "4", "reason_cd": "PROFILE_WITHOUT_ENTITY"}
+    ]
+    far = trace(options, ("P2", "document_content", "401"), None)["because"]
+    assert [(entry["table"], entry["reason_cd"]) for entry in far] == [
+        ("document", "PARENT_HELD"),
+        ("company_profile", "PROFILE_WITHOUT_ENTITY"),
+    ]
+    assert trace(options, ("P2", "company_profile", "4"), None)["because"] == []
+
+
 @pytest.mark.parametrize(
     ("where", "account"),
     [

@@ -275,6 +275,13 @@ def test_the_same_run_gives_the_same_bytes_and_since_marks_new_points(cast: Work
     assert done.data["since"] == {"still": done.data["lines"]["points"]}
 
 
+def test_the_screen_names_what_it_counts(cast: Workspace, tmp_path) -> None:
+    (tmp_path / "bounces.csv").write_text("email\nnobody@nowhere.example\nnot an address\n", encoding="utf-8")
+    done = cast.command("readiness", "--out", str(tmp_path / "out"), "--bounces", str(tmp_path / "bounces.csv"), "--since", "run")
+    assert "bounces without a login: 1; given twice: 0; not an e-mail address: 1" in done.out
+    assert re.search(r"since the earlier run: \d+ still open", done.out)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

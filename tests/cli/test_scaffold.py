@@ -13,8 +13,9 @@ import pytest
 
 from sample_data.disguise import disguise
 from tests.benchmarks.scaffold import PORTALS, first_block, renamed
-from tests.support.command import Done, command
+from tests.support.command import Done, command, said
 from tests.support.legacy import Legacy
+from tests.support.small_worlds import one_company_workspace
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,12 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scaffolded(foreign: Path, to: Path, *more: str) -> Done:
     sources = ("--source", f"sqlite:///{foreign}/portal2.sqlite", "--tc", f"sqlite:///{foreign}/tc.sqlite")
     return command("scaffold", *(more or sources), "--to", str(to), "--output", "json")
+
+
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    done = command("scaffold", "--source", "sqlite:///none.sqlite", "--to", "file", folder=tmp_path)
+    assert (done.code, "--to: file is not a folder." in done.err) == (7, True), done.err
 
 
 def right(draft: Path, truth: Path) -> float:
@@ -206,3 +213,35 @@ def test_a_proposed_look_up_is_a_line_that_works(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.sqlite")) as new:
         sites = {site for (site,) in new.execute("SELECT website FROM entity_account")}
     assert sites == {f"https://{number}.example" for number in range(1, 13)}
+
+
+def test_a_scan_that_was_edited_into_another_form_is_refused_with_the_place(tmp_path: Path) -> None:
+    """A scan may leave the secure zone and come back: a wrong type or a missing word was an internal error."""
+    one_company_workspace(tmp_path)
+    assert command("scaffold", "--source", "sqlite:///legacy/portal2.sqlite", "--to", "draft", folder=tmp_path).code == 0
+    exact = (tmp_path / "draft" / "scan.json").read_text()
+    at = "portals.P2.tables.message"
+    for path, value, named in (
+        (("portals",), 5, "portals"),
+        (("portals", "P2"), -1, "portals.P2"),
+        (("portals", "P9"), {"tables": {}}, "portals.P9"),
+        (("portals", "P2", "tables", "message"), [], at),
+        (("portals", "P2", "tables", "message", "rows"), "many", f"{at}.rows"),
+        (("portals", "P2", "tables", "message", "primary_key"), ["gone"], f"{at}.primary_key"),
+        (("portals", "P2", "tables", "message", "columns", "subject"), {}, f"{at}.columns.subject.type"),
+        (("portals", "P2", "tables", "message", "columns", "message_id", "nulls"), None, f"{at}.columns.message_id.nulls"),
+        (("portals", "P2", "tables", "message", "columns", "message_id", "forms"), [5], f"{at}.columns.message_id.forms"),
+        (("portals", "P2", "tables", "message", "columns", "message_id", "values"), {"1": "x"}, f"{at}.columns.message_id.values"),
+    ):
+        scan = json.loads(exact)
+        inner = scan
+        for step in path[:-1]:
+            inner = inner[step]
+        inner[path[-1]] = value
+        (tmp_path / "edited.json").write_text(json.dumps(scan))
+        done = command("scaffold", "--scan", "edited.json", "--to", "again", folder=tmp_path)
+        said(done, 1, f"edited.json: {named} is missing, or not as `scaffold` writes it")
+        assert not (tmp_path / "again").exists()
+    assert command("scaffold", "--scan", "draft/scan.json", "--to", "again", folder=tmp_path).code == 0
+    (tmp_path / "again" / "portal2" / "message.toml").write_bytes(b"\xff\xfe")  # was an internal error
+    assert command("scaffold", "--scan", "draft/scan.json", "--to", "again", folder=tmp_path).code == 0

@@ -156,7 +156,7 @@ def test_a_rolled_back_run_has_no_store(published: Workspace) -> None:
     kept = published.run / "manifest.json", published.run / "manifest.json.kept"
     shutil.copyfile(*kept)
     assert published.command("rollback").code == 0
-    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "not published anything yet")
+    said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "This run was rolled back")
     shutil.copyfile(*reversed(kept))  # a manifest from before the rollback does not make it published again
     said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "the run was rolled back")
 

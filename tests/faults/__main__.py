@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,15 @@ from .tally import KILL_CALLS, KILL_COMMIT, KILL_RANDOM, added_up
 HERE = Path(__file__).parent
 KILLS = (KILL_COMMIT, KILL_RANDOM, KILL_CALLS)
 _CHOSEN = {"--kills": "kills", "--quick": "not full"}
+
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  # a disk of memory, where Linux has one
+_NEEDED = 8 << 30  # bytes, of which the document of 2 GB takes most
+
+
+def place() -> Path | None:
+    """Where the scenes are: in memory where there is enough of it. What a kill leaves does not depend on the disk, and its fsyncs take most of the time."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _NEEDED else None
 
 
 class Failed:
@@ -29,12 +39,13 @@ class Failed:
 
 def main(words: list[str]) -> int:
     """Pytest's exit code."""
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory(dir=place()) as scratch:
+        scenes = [] if any(word.startswith("--basetemp") for word in words) else [f"--basetemp={scratch}/scenes"]
         tally = Path(scratch) / "tally"
         os.environ["FAULTS_TALLY"] = str(tally)
         failed = Failed()
         chosen = next((_CHOSEN[word] for word in words if word in _CHOSEN), "full or not full")
-        code = int(pytest.main([str(HERE), "-m", chosen, *(word for word in words if word not in _CHOSEN)], plugins=[failed]))
+        code = int(pytest.main([str(HERE), "-m", chosen, *scenes, *(word for word in words if word not in _CHOSEN)], plugins=[failed]))
         print("\n| fault | came out right | tried |\n|---|---:|---:|")  # noqa: T201 - its answer
         sums = {row: counts for row, counts in added_up(tally).items() if counts[1]}
         for row, (right, tried) in sums.items():

@@ -1,4 +1,4 @@
-"""The system calls of a command: counted, killed at the n-th, made to fail at the n-th; all by strace, from outside."""
+"""The system calls of a command: counted, killed at the n-th, made to fail at the n-th; all from outside, by the kernel's filter or by strace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from typing import TypeVar
 
 import pytest
 
+from . import forks
 from .scene import Ended, Scene
+from .stops import Stops
 
 # The calls after and before which a file is, is not, or is only half there.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -26,6 +28,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "truncate": ("ftruncate", "truncate"),
 }
 Point = TypeVar("Point")
+_ONCE = re.compile(r"(?:signal=KILL|error=(\w+)):when=(\d+)")
 _LINE = re.compile(r"^(?:\[pid +)?(\d+)\]? +(\w+)\((.*)$")
 
 
@@ -50,11 +53,16 @@ def needs_strace() -> None:
 def made(scene: Scene, command: str, kinds: Sequence[str]) -> list[tuple[str, int]]:
     """Returns the system calls of the undisturbed command in order of time: (call, the number at which to inject).
 
-    strace counts by thread, so a number stands for the n-th call of every thread; of the openat only those count that create.
+    Counted by thread, so a number stands for the n-th call of every thread; of the openat only those count that create.
     """
-    log = scene.folder / "calls.log"
     names = [name for kind in kinds for name in KINDS[kind]]
-    scene.run(command, before=["strace", "-f", "--seccomp-bpf", "-o", str(log), "-e", f"trace={','.join(names)}"], code=0)
+    if scene.forked and forks.can_stop():
+        stops = Stops(names)
+        scene.run(command, stops=stops, code=0)
+        return stops.seen
+    log = scene.folder / "calls.log"
+    traced = ["-f", *([] if scene.forked else ["--seccomp-bpf"]), "-o", str(log), "-e", f"trace={','.join(names)}"]
+    scene.run(command, traced=traced, code=0)
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for line in log.read_text(errors="replace").splitlines():
@@ -77,15 +85,19 @@ def counted(scene: Scene, command: str, kinds: Sequence[str]) -> dict[str, list[
 
 
 def injecting(call: str, what: str, *, path: Path | str | None = None) -> list[str]:
-    """Returns the words before a command that inject `what` (`signal=KILL:when=3`, `error=EIO:when=1`) into that call, on that file only if one is given."""
+    """Returns strace's words that inject `what` (`signal=KILL:when=3`, `error=EIO:when=1`) into that call, on that file only if one is given."""
     only = ["-P", str(path)] if path is not None else []
     # Not --seccomp-bpf: strace 6 injects no signal with it, and says nothing.
-    return ["strace", "-f", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:{what}"]
+    return ["-f", "-o", "/dev/null", *only, "-e", f"trace={call}", "-e", f"inject={call}:{what}"]
 
 
 def injected(scene: Scene, command: str, call: str, what: str, *, path: Path | str | None = None) -> Ended:
     """The command, with `what` injected into that call."""
-    return scene.run(command, before=injecting(call, what, path=path))
+    once = _ONCE.fullmatch(what)
+    if once and path is None and scene.forked and forks.can_stop():
+        error, number = once.groups()
+        return scene.run(command, stops=Stops([call], int(number), error or ""))
+    return scene.run(command, traced=injecting(call, what, path=path))
 
 
 def killed(scene: Scene, command: str, call: str, number: int) -> Ended:

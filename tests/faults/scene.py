@@ -17,12 +17,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import forks
+from .forks import Started
+from .stops import Stops
+
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("extract", "split", "reattach", "check", "load", "reconcile", "report")
 FREEZE = ("--freeze-from", "2023-09-16", "--freeze-to", "2023-09-30")
 SQLITE = "sqlite:///new.sqlite"
 PATIENCE = 90  # seconds without work after which a command counts as hung
 KILLED = -signal.SIGKILL
+# Variables that are read when they are needed, long after the interpreter's start.
+_READ_LATE = ("PORTAL_MIGRATE_", "PG")
+_STREAMS = {"stdin", "stdout", "stderr"}
 
 # Secrets in the world's rows and in the passwords of URLs that must never be seen elsewhere.
 CANARIES = (
@@ -53,7 +60,7 @@ class Ended:
 
 @dataclass
 class Scene:
-    """`target`: URL of the new store; `stores`: the options that every command gets besides those of its step."""
+    """`target`: URL of the new store; `really`: a new interpreter for every command, where a fork of one that has imported it would do (`forks.py`)."""
 
     folder: Path
     target: str = SQLITE
@@ -61,6 +68,7 @@ class Scene:
     tc: str = "sqlite:///world/tc.sqlite"
     launcher: tuple[str, ...] = ("-m", "cli")
     environment: dict[str, str] = field(default_factory=dict)
+    really: bool = False
 
     @property
     def run_folder(self) -> Path:
@@ -108,22 +116,39 @@ class Scene:
         }
         return {**kept, **ours, **self.environment}
 
-    def start(self, command: str, *more: str, before: Sequence[str] = (), **how: Any) -> subprocess.Popen[str]:
-        """The command as a process of its own group. `before`: a program that starts it (strace)."""
-        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
-        return subprocess.Popen(
-            [*before, *self.argv(command, *more)], cwd=self.folder, env=self.env(), start_new_session=True, **{**settings, **how}
-        )
+    @property
+    def forked(self) -> bool:
+        """Whether a plain start of a command is a fork: not where something acts while an interpreter starts."""
+        harmless = all(name.startswith(_READ_LATE) for name in self.environment)
+        return not self.really and harmless and self.launcher == ("-m", "cli") and not forks.why_not()
 
-    def run(self, command: str, *more: str, before: Sequence[str] = (), code: int | None = None, **how: Any) -> Ended:
-        """The command, waited for; no secret in what it said. `code`: the exit code that it has to have."""
+    def start(
+        self,
+        command: str,
+        *more: str,
+        before: Sequence[str] = (),
+        traced: Sequence[str] = (),
+        stops: Stops | None = None,
+        **how: Any,
+    ) -> Started:
+        """The command as a process of its own session. `before`: a program that starts it; `traced`: words for a strace that watches it."""
+        settings: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **how}
+        argv = self.argv(command, *more)
+        if self.forked and not before and settings.keys() == _STREAMS and (not traced or forks.can_trace()):
+            return forks.fork(argv, argv[3:], self.folder, self.env(), traced, stops, **settings)
+        assert stops is None, "only a forked command stops at its calls"
+        before = ["strace", *traced] if traced else before
+        return subprocess.Popen([*before, *argv], cwd=self.folder, env=self.env(), start_new_session=True, text=True, **settings)
+
+    def run(self, command: str, *more: str, code: int | None = None, **how: Any) -> Ended:
+        """The command, waited for; no secret in what it said. `code`: the exit code that it has to have; `how`: as for `start`."""
         began = time.monotonic()
-        return ended(self.start(command, *more, before=before, **how), began, code)
+        return ended(self.start(command, *more, **how), began, code)
 
     def copy(self, folder: Path) -> Scene:
         """The same scene elsewhere: run folder, objects and store are copies, the world is shared."""
         shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("home", "tmp"))
-        return Scene(folder, self.target, self.source, self.tc, self.launcher, dict(self.environment))
+        return Scene(folder, self.target, self.source, self.tc, self.launcher, dict(self.environment), self.really)
 
     def own_world(self) -> Path:
         """The world's folder, its two databases made the scene's own so that a test may write to them; the share stays where it is."""
@@ -138,19 +163,20 @@ class Scene:
         return world
 
 
-def child_has_open(tracer: int, file: Path | str) -> bool:
-    """Whether a child of that process (strace) has the file open."""
-    for task in Path(f"/proc/{tracer}/task").glob("*/children"):
-        for child in task.read_text().split():
-            try:
-                if any(str(entry.readlink()) == str(file) for entry in Path(f"/proc/{child}/fd").iterdir()):
-                    return True
-            except OSError:
-                continue
+def has_open(process: Started, file: Path | str) -> bool:
+    """Whether the command has the file open: the process itself, or its child where strace has started it."""
+    found = [str(process.pid)]
+    for task in Path(f"/proc/{process.pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += task.read_text().split()
+    for number in found:
+        with suppress(OSError):
+            if any(str(entry.readlink()) == str(file) for entry in Path(f"/proc/{number}/fd").iterdir()):
+                return True
     return False
 
 
-def ended(process: subprocess.Popen[str], began: float | None = None, code: int | None = None, alone: bool = True) -> Ended:
+def ended(process: Started, began: float | None = None, code: int | None = None, alone: bool = True) -> Ended:
     """Waits for the process; fails if it hangs, prints a secret, or ends with another code. `alone`: its remaining child processes are ended."""
     began = time.monotonic() if began is None else began
     worked = -1.0
@@ -171,7 +197,7 @@ def ended(process: subprocess.Popen[str], began: float | None = None, code: int 
     words: Any = process.args
     answer = Ended(
         [str(word) for word in (words if isinstance(words, list) else [words])],
-        process.returncode,
+        process.wait(),
         out or "",
         err or "",
         time.monotonic() - began,
@@ -189,7 +215,7 @@ def said_secret(words: str) -> str:
     return found.group(0) if found else ""
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def kill_group(process: Started) -> None:
     """Ends what the command may have left of its own process group: it was started as the leader of one."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
@@ -197,7 +223,7 @@ def kill_group(process: subprocess.Popen[str]) -> None:
         return
 
 
-def left_behind(process: subprocess.Popen[str], patience: float = 10) -> list[int]:
+def left_behind(process: Started, patience: float = 10) -> list[int]:
     """The processes that the ended command left in its group and that are still there after so many seconds."""
     until = time.monotonic() + patience
     while found := _alive_in_group(process.pid):

@@ -71,10 +71,10 @@ def killed_after(scene: Scene, command: str, moment: float, *more: str, alone: b
     return ended(process, alone=alone)
 
 
-def at_random(command: str, seconds: float, seed: str, many: int, *more: str, alone: bool = True) -> list[Shot]:
-    """Kills at random moments of a command that takes so many seconds; not while only the interpreter starts."""
+def at_random(command: str, seconds: float, seed: str, many: int, *more: str, alone: bool = True, starting: float = 0.0) -> list[Shot]:
+    """Kills at random moments of a command that takes so many seconds; not while only the interpreter starts, which takes `starting` besides."""
     chance = random.Random(seed)
-    moments = [seconds * chance.uniform(0.3, 1.0) for _ in range(many)]
+    moments = [starting + seconds * chance.uniform(0.1, 1.0) for _ in range(many)]
 
     def at(moment: float) -> Shot:
         return lambda scene: killed_after(scene, command, moment, *more, alone=alone)

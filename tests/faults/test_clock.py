@@ -55,7 +55,9 @@ def undisturbed(scene: Scene, reference: Reference) -> None:
     assert not difference(stage_content(scene.run_folder, steps), stages)
     assert not difference(store_content(scene.target, scene.folder), reference.store)
     assert not difference(object_content(scene.objects), reference.objects)
-    assert [number for number, _ in events(scene)] == list(range(1, len(STEPS) + 1))
+    numbers = [number for number, _ in events(scene)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= len(STEPS)
 
 
 @needs_faketime
@@ -72,7 +74,7 @@ def test_wrong_clock(offset: str, reference: Reference, scenes: Scenes) -> None:
 
 @needs_faketime
 def test_jumps_in_mid_run(reference: Reference, scenes: Scenes) -> None:
-    """At every step that ends: ten years on, then a day back, and so on. The log's moments go back, its numbers do not."""
+    """At every step that ends: most of a day on, then back, and so on. The log's moments go back, its numbers do not."""
     scene = scenes(reference.before("extract"))
     clock = told(scene, "+0")
     running = scene.start("run")
@@ -84,7 +86,7 @@ def test_jumps_in_mid_run(reference: Reference, scenes: Scenes) -> None:
             steps = log.read_bytes().count(b"\n") if log.exists() else 0
             if steps != seen:
                 seen = steps
-                clock.write_text("+3650d\n" if steps % 2 else "-1d\n")
+                clock.write_text("+20h\n" if steps % 2 else "-1h\n")
             time.sleep(0.002)  # it has to jump while the next step is at work
 
     jumping = threading.Thread(target=jump)
@@ -144,7 +146,10 @@ def test_locks_do_not_expire(kind: str, reference: Reference, server: Server, sc
 def test_a_later_run_by_an_earlier_clock(
     kind: str, reference: Reference, second: Scene, server: Server, postgres_store: Content, scenes: Scenes
 ) -> None:
-    """Whatever the clock shows, the run that published last is the last one: it counts as published, is verified, and is rolled back first."""
+    """Whatever the clock shows, the run that published last is the last one: it counts as published, is verified, and is rolled back first.
+
+    Records of more than a day from now are a difference: such a run would stay the one in force for ever.
+    """
     scene = scenes(second)
     shutil.rmtree(scene.run_folder)
     if kind == "postgresql":
@@ -152,7 +157,7 @@ def test_a_later_run_by_an_earlier_clock(
     else:
         shutil.copyfile(reference.done().store, scene.store)
     before = store_content(scene.target, scene.folder)
-    told(scene, "-400d")
+    told(scene, "-20h")
     with tried(CLOCK):
         scene.run("run", code=0)
         after = store_content(scene.target, scene.folder)
@@ -160,6 +165,8 @@ def test_a_later_run_by_an_earlier_clock(
         end = scene.run("load", code=0)
         assert "nothing changed" in end.out + end.err, end
         assert store_content(scene.target, scene.folder) == after
+    told(scene, "-400d")
     with tried(CLOCK):
+        scene.run("reconcile", code=4)
         scene.run("rollback", code=0)
         assert not difference(rows_of(store_content(scene.target, scene.folder)), rows_of(before))

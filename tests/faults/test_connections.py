@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import pytest
 
 from .calls import spread
 from .conftest import Reference
+from .forks import Started
 from .poller import Poller, whole_or_nothing
 from .postgres import Server
 from .proxy import Fault, Proxy
@@ -28,7 +28,7 @@ BrokenLoads = Callable[[str, list[int], bool], None]
 
 def broken(scene: Scene, command: str, proxy: Proxy, fault: Fault, kill: bool) -> Ended:
     """The command with the fault: the tool killed where the fault is met, or its connection dropped under it."""
-    began: list[subprocess.Popen[str]] = []
+    began: list[Started] = []
     ready = threading.Event()
 
     def act() -> None:

@@ -32,7 +32,7 @@ from .tally import KILL_RANDOM, READERS, tried
 from .test_kill_calls import same_as_reference
 
 SEEDS = (1, 2, 3, 4, 5)
-_INTERPRETER = 0.3  # of a step's time passes before the step does anything
+_FIRST = 0.1  # of a step's time passes before the step does anything
 
 
 def killed_at(scene: Scene, command: str, moment: float, *more: str, alone: bool = True, ends: Sequence[int] = (0,)) -> bool:
@@ -50,12 +50,20 @@ def killed_at(scene: Scene, command: str, moment: float, *more: str, alone: bool
 
 
 def storm(
-    scene: Scene, command: str, seconds: float, chance: random.Random, kills: int, allowed: list[Content], *more: str, alone: bool = True
+    scene: Scene,
+    command: str,
+    seconds: float,
+    chance: random.Random,
+    kills: int,
+    allowed: list[Content],
+    *more: str,
+    alone: bool = True,
+    starting: float = 0.0,
 ) -> None:
-    """Kills so many starts, each resuming the previous one, and then completes the command."""
+    """Kills so many starts, each resuming the previous one, and then completes the command, which takes `starting` and so many seconds."""
     with Poller(scene.target, scene.folder) as poller:
         for _ in range(kills):
-            fired = killed_at(scene, command, seconds * chance.uniform(_INTERPRETER, 1.05), *more, alone=alone)
+            fired = killed_at(scene, command, starting + seconds * chance.uniform(_FIRST, 1.05), *more, alone=alone)
             with tried(KILL_RANDOM, fired):
                 content = store_content(scene.target, scene.folder)
                 assert content in allowed, f"half of the run is in the store: {difference(content, allowed[-1])}"
@@ -90,7 +98,7 @@ def test_run_full(seed: int, reference: Reference, scenes: Callable[[Scene], Sce
 def _run(reference: Reference, scenes: Callable[[Scene], Scene], chance: random.Random, kills: int) -> None:
     """All steps by one command, from nothing to the report."""
     scene = scenes(reference.before("extract"))
-    storm(scene, "run", sum(reference.seconds.values()) * 0.6, chance, kills, [{}, reference.store])
+    storm(scene, "run", sum(reference.seconds.values()) * 0.9, chance, kills, [{}, reference.store])
     assert not difference(store_content(scene.target, scene.folder), reference.store)
     assert not difference(object_content(scene.objects), reference.objects)
 
@@ -156,5 +164,6 @@ def test_workers_full(seed: int, reference: Reference, scenes: Callable[[Scene],
 def _workers(reference: Reference, scenes: Callable[[Scene], Scene], chance: random.Random, kills: int) -> None:
     scene = scenes(reference.before("reattach"))
     scene.launcher = EAGER
-    storm(scene, "reattach", 2.5 * reference.seconds["reattach"], chance, kills, [{}], "--workers", "2", alone=False)
+    lasts = 1.5 * reference.starting + reference.seconds["reattach"]  # a worker's start is another one
+    storm(scene, "reattach", lasts, chance, kills, [{}], "--workers", "2", alone=False, starting=reference.starting)
     same_as_reference(scene, "reattach", reference)

@@ -68,15 +68,16 @@ def test_check(reference: Reference, scenes: Scenes) -> None:
 
 
 def test_run(reference: Reference, scenes: Scenes) -> None:
-    """At random moments of the command that does all steps, from nothing to the report."""
+    """At random moments of the command that does all steps, from nothing to the report; each time in a new interpreter."""
 
     def whole(scene: Scene) -> None:
         assert not difference(store_content(scene.target, scene.folder), reference.store)
         assert not difference(object_content(scene.objects), reference.objects)
 
     first = reference.before("extract")
+    first.really = True
     series = Series("run", lambda: scenes(first), whole, [{}, reference.store], KILL_RANDOM, first.target)
-    assert series.shoot(at_random("run", sum(reference.seconds.values()) * 0.5, "run in short", 10))
+    assert series.shoot(at_random("run", sum(reference.seconds.values()) * 0.9, "run in short", 10, starting=reference.starting))
 
 
 def test_workers(reference: Reference, scenes: Scenes) -> None:
@@ -89,7 +90,8 @@ def test_workers(reference: Reference, scenes: Scenes) -> None:
 
     more = ("--workers", "2")
     series = Series("reattach", fresh, lambda scene: same_as_reference(scene, "reattach", reference), [{}], KILL_RANDOM, more=more)
-    assert series.shoot(at_random("reattach", 2 * reference.seconds["reattach"], "workers in short", 6, *more, alone=False))
+    lasts = reference.starting + reference.seconds["reattach"]  # a worker's start is another one
+    assert series.shoot(at_random("reattach", lasts, "workers in short", 6, *more, alone=False, starting=reference.starting))
 
 
 # The same for workers that read an old portal: each takes some rows of a table, in the snapshot that the run holds.
@@ -119,7 +121,8 @@ def test_workers_that_read(postgres_extract: Reference, scenes: Scenes) -> None:
         assert not litter(scene), f"left behind: {litter(scene)}"
 
     series = Series("extract", fresh, whole, [{}], KILL_RANDOM, more=more)
-    assert series.shoot(at_random("extract", 2.5 * postgres_extract.seconds["extract"], "readers in short", 8, *more, alone=False))
+    lasts = postgres_extract.starting + postgres_extract.seconds["extract"]
+    assert series.shoot(at_random("extract", lasts, "readers in short", 8, *more, alone=False, starting=postgres_extract.starting))
 
 
 def test_publishing(reference: Reference, scenes: Scenes) -> None:

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import stat
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,7 +101,7 @@ def test_texts_of_the_servers_errors(reference: Reference, server: Server, scene
             )
             connection.execute(f"CREATE TRIGGER says BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION says()")
         with tried(SECRETS):
-            scene.run("load", "-v", code=1)
+            scene.run("load", "-v", code=7)  # refused at the start: it would see the rows
         with server.connect("secrets") as connection:
             connection.execute(f"DROP TRIGGER says ON {table}")
     with tried(SECRETS):
@@ -151,7 +152,7 @@ def test_links(reference: Reference, scenes: Scenes, tmp_path: Path) -> None:
         ("load", "load", (6, 7)),
         ("load", "load/staging.sqlite", (0, 6, 7)),
         ("load", "events.jsonl", (1, 6, 7)),
-        ("load", "manifest.json", (6,)),
+        ("load", "manifest.json", (6, 7)),
         ("load", ".lock", (1, 6, 7)),
         ("load", "split", (6, 7)),
         ("report", "report", (6, 7)),
@@ -210,10 +211,15 @@ def test_escapes(reference: Reference, scenes: Scenes) -> None:
         assert end.code in (0, 3), end
         assert "\x1b" not in end.out + end.err
         for path in (scene.run_folder / "report").rglob("*"):
-            if path.is_file():
-                text = path.read_bytes()
+            if path.is_file() and path.suffix != ".csv":  # lists for programs hold every value as it is
+                text = path.read_bytes() if path.suffix != ".xlsx" else _unpacked(path)
                 assert b"\x1b" not in text, path
                 assert b"<script>alert" not in text, path
+
+
+def _unpacked(book: Path) -> bytes:
+    with zipfile.ZipFile(book) as parts:
+        return b"".join(parts.read(name) for name in parts.namelist())
 
 
 def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
@@ -222,7 +228,7 @@ def test_no_core_file(reference: Reference, scenes: Scenes) -> None:
     needs_strace()
     process = scene.start(
         "load",
-        before=injecting("rename", "signal=SEGV:when=1"),
+        traced=injecting("rename", "signal=SEGV:when=1"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
     )
     with tried(SECRETS):

@@ -132,7 +132,7 @@ def test_closed_terminal(reference: Reference, scenes: Scenes) -> None:
 
         process = scene.start("load", stdin=slave, stdout=slave, stderr=slave, preexec_fn=control)
         os.close(slave)
-        time.sleep(reference.seconds["load"] * moment)
+        time.sleep(reference.starting + reference.seconds["load"] * moment)
         began = time.monotonic()
         os.close(master)
         with tried(SIGNALS):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from .conftest import Reference
+from .forks import Started
 from .postgres import Server
 from .scene import KILLED, Content, Scene, difference, ended, stage_content, store_content
 from .tally import TWO_RUNS, tried
 from .test_kill_calls import same_as_reference
 
 Scenes = Callable[[Scene], Scene]
-OFFSETS = (0.0, 0.05, 0.5)  # seconds between the two starts
+OFFSETS = (0.0, 0.05, 0.2)  # seconds between the two starts
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:
@@ -95,7 +95,7 @@ def test_dead_holder(kind: str, reference: Reference, server: Server, postgres_s
             assert not difference(store_content(one.target, one.folder), store)
 
 
-def _stopped_in_load(scene: Scene) -> subprocess.Popen[str]:
+def _stopped_in_load(scene: Scene) -> Started:
     """A load that was stopped when it held its locks: it stages already, or its transaction is open."""
     import psycopg
 

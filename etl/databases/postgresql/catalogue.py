@@ -113,6 +113,10 @@ def conditions(
         hiding=[*([row_security_sentence(role, hidden)] if hidden else []), *hiding(session)],
         beside=[f"{what[name]} {name}" for name in sorted(what) if name not in there],
     )
+    found.hiding.extend(
+        f"{name} is a materialized view without rows: REFRESH MATERIALIZED VIEW was never done, or WITH NO DATA"
+        for name in _unfilled(session, schema, there)
+    )
     for name in sorted(set(what) & set(there)):
         found.notes.append(f"{name} is a {what[name]}; it is read as a table")
     for kind, why in (
@@ -137,6 +141,16 @@ def conditions(
     if _one(session, "SELECT pg_is_in_recovery()"):
         found.not_ruled_out.append("what the primary has written and this standby has not yet received")
     return found
+
+
+def _unfilled(session: Session, schema: str, tables: Iterable[str]) -> list[str]:
+    """Returns those of the tables that are materialized views which the server refuses to read until they are refreshed."""
+    rows = session.execute(
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
+        " AND c.relname = ANY (%s) AND c.relkind = 'm' AND NOT c.relispopulated ORDER BY 1",
+        (schema, list(tables)),
+    )
+    return [str(name) for (name,) in rows]
 
 
 def unpadded(mapping: TableMapping, shape: dict[str, str]) -> list[str]:

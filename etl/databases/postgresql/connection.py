@@ -248,6 +248,7 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
 
 
 _NEXT_STEPS = {
+    "22": "A view or generated column computes a value, and that fails for some row: correct it, or put a table with its rows in its place.",
     "22P05": "The new store's encoding must be UTF8: create its database with ENCODING 'UTF8'.",
     "25006": "The server or the role is read-only: give a writable target.",
     "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
@@ -258,6 +259,7 @@ _NEXT_STEPS = {
     "53100": "The server's disk is full: free space there, then run the same command again: no partial changes were made.",
     "53300": _ENOUGH,
     "53": "The server lacks resources (disk, memory, connections): provide them, then run the same command again.",
+    "P0001": "A function of the database raised it: an event trigger of the new store, which `plan` names (ALTER EVENT TRIGGER ... DISABLE), or a view's function. Then run again.",
     "08": "The connection was lost. Run the same command again: no partial changes were made.",
     "57": "The server ended the session. Run the same command again: no partial changes were made.",
 }

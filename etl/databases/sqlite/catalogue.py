@@ -26,7 +26,7 @@ class Relation:
 def relations(connection: sqlite3.Connection) -> dict[str, Relation]:
     """Returns every table and view but SQLite's own, in order of names; raises sqlite3.DatabaseError where the file cannot be read.
 
-    A view or virtual table that SQLite cannot open here has no columns, and the reason in its kind: it is in nobody's way unless it is mapped.
+    A view or virtual table that SQLite cannot open here has no columns, and the reason in its kind: it prevents nothing unless it is mapped.
     """
     listed = (
         "SELECT name, type, sql FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"

@@ -14,23 +14,26 @@ _HARMLESS = ("NULL value in ", "CHECK constraint failed", "non-unique entry in i
 _MANY = 5
 
 
-def hidden_logs(given: Path) -> Iterator[str]:
-    """Yields a sentence for a log or journal beside another name of the file, which SQLite does not read, or a WAL file that may have one elsewhere."""
+def hidden_logs(given: Path, wal: bool) -> Iterator[str]:
+    """Yields a sentence for a log or journal beside another name of the file, which SQLite does not read, or a WAL file that may have one elsewhere.
+
+    `wal`: whether the file is in WAL mode.
+    """
     real = given.resolve()
     for name in sorted(set(_other_names(given, real))):
         for side in _SIDES:
             beside = name.with_name(name.name + side)
             if beside.is_file() and beside.stat().st_size:
                 yield f"{beside.name} lies beside another name of the file than {real.name}: its content is not read (K9)"
-    if real.stat().st_nlink > 1 and in_wal_mode(real):
+    if real.stat().st_nlink > 1 and wal:
         yield f"{real.name} has {real.stat().st_nlink} names (hard links) and is in WAL mode: its write-ahead log may lie beside another name (K9)"
 
 
-def not_ruled_out(given: Path) -> Iterator[str]:
-    """Yields a sentence for each state that the file alone does not show."""
+def not_ruled_out(given: Path, wal: bool) -> Iterator[str]:
+    """Yields a sentence for each state that the file alone does not show. `wal`: whether the file is in WAL mode."""
     real = given.resolve()
     log = real.with_name(real.name + "-wal")
-    if in_wal_mode(real) and not (log.is_file() and log.stat().st_size):
+    if wal and not (log.is_file() and log.stat().st_size):
         yield "the file is in WAL mode and has no log: if it was copied, its log may have been left behind"
     if real.stat().st_nlink > 1:
         yield f"the file has {real.stat().st_nlink} names (hard links): files beside the other names are not checked"
@@ -57,7 +60,7 @@ def damages(connection: sqlite3.Connection) -> tuple[list[str], str]:
     try:
         lines = [bytes(line).decode("utf-8", "replace") for (line,) in connection.execute("PRAGMA integrity_check(1000)")]
     except sqlite3.DatabaseError as error:
-        if str(error).startswith("no such"):  # a collation or function of the old application
+        if str(error).startswith(("no such", "unknown function")):  # a collation or function of the old application
             return [], f"whether an index lacks rows is unknown ({error}), so no index is read"
         raise
     found = [line for text in lines for line in text.splitlines() if line and not line.startswith(_HARMLESS)]

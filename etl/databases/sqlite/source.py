@@ -103,11 +103,14 @@ class SqliteSource(ClosedAtExit):
 
     def conditions(self, mapped: Sequence[TableMapping], deep: bool = True) -> SourceConditions:
         views, names = self._views(), {mapping.table for mapping in mapped}
+        # Not read from the file: closing it would release SQLite's lock on it.
+        (mode,) = self._execute("the catalogue", "PRAGMA journal_mode").fetchone()
+        wal = mode == b"wal"
         found = SourceConditions(
-            list(hidden_logs(self._given)),
+            list(hidden_logs(self._given, wal)),
             [f"{kind.replace('view', f'view {name}', 1)}" for name, kind in views.items() if name not in names],
             [f"{name} is a view; it is read as a table" for name in views if name in names],
-            list(not_ruled_out(self._given)),
+            list(not_ruled_out(self._given, wal)),
         )
         found.not_ruled_out.extend(f"{name}: it is unknown which rows a view leaves out" for name in views if name in names)
         for mapping in mapped:

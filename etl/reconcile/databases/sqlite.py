@@ -101,11 +101,15 @@ class SqliteDatabase:
         return self._kinds
 
     def hiding(self) -> dict[str, str]:
-        whole = of_file(self._opened_as)
+        whole = of_file(self._opened_as, self._logs_ahead())
         return {**lacking_indexes(self._rows), **({"": whole} if whole else {})}
 
     def doubts(self) -> list[str]:
-        return doubts(self._opened_as)
+        return doubts(self._opened_as, self._logs_ahead())
+
+    def _logs_ahead(self) -> bool:
+        """Returns whether the database is in WAL mode; asks SQLite, because closing the file would drop SQLite's locks on it."""
+        return bool(self._rows.execute("PRAGMA journal_mode").fetchone()[0] == b"wal")
 
     def in_stored_order(self, table: str) -> bool:
         return self._has_rowid(table)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 
-def of_file(opened_as: Path) -> str:
-    """Returns why the file of this name may not contain all bytes of the database (K9); empty if nothing indicates it."""
+def of_file(opened_as: Path, logs_ahead: bool) -> str:
+    """Returns why the file of this name may not contain all bytes of the database (K9); empty if nothing indicates it.
+
+    `logs_ahead`: whether the database is in WAL mode.
+    """
     real = Path(os.path.realpath(opened_as))
     names = {opened_as.absolute()}
     state = real.stat()
@@ -18,16 +21,16 @@ def of_file(opened_as: Path) -> str:
         for log in (Path(f"{name}-wal"), Path(f"{name}-journal")):
             if log.is_file() and log.stat().st_size > 0:
                 return f"{log.name} lies beside another name of the file, where it is not read (K9)"
-    if state.st_nlink > 1 and _logs_ahead(real):
+    if state.st_nlink > 1 and logs_ahead:
         return f"the file has {state.st_nlink} hard links and is in WAL mode: its log may lie beside another of its names (K9)"
     return ""
 
 
-def doubts(opened_as: Path) -> list[str]:
+def doubts(opened_as: Path, logs_ahead: bool) -> list[str]:
     """Returns sentences about hidden bytes that cannot be ruled out from here."""
     real = Path(os.path.realpath(opened_as))
     log = Path(f"{real}-wal")
-    if _logs_ahead(real) and not (log.is_file() and log.stat().st_size > 0):
+    if logs_ahead and not (log.is_file() and log.stat().st_size > 0):
         return ["the file is in WAL mode and has no log beside it: if it was copied, its log may have been left behind"]
     return []
 
@@ -67,12 +70,6 @@ def _counted(connection: sqlite3.Connection, source: str) -> int:
 def _is_the_table(connection: sqlite3.Connection, table: str) -> bool:
     row = connection.execute("SELECT wr FROM pragma_table_list WHERE schema = 'main' AND name = ?", (table,)).fetchone()
     return bool(row and row[0])
-
-
-def _logs_ahead(file: Path) -> bool:
-    with file.open("rb") as opened:
-        head = opened.read(20)
-    return b"\x02" in head[18:20]
 
 
 def _quoted(name: str) -> str:

@@ -45,7 +45,10 @@ class _Walk:
         self._go(path)
         if self._root not in [self._same(folder) for _, folder in self._trail[:-1]]:
             raise _Nowhere
-        handle = os.open(self._trail[-1][0], READ, dir_fd=self._trail[-2][1])
+        folder = self._trail[-2][1]
+        if folder is None:  # by its name alone the file would be sought in the current folder
+            raise _Nowhere
+        handle = os.open(self._trail[-1][0], READ, dir_fd=folder)
         self._open.append(handle)
         return handle
 

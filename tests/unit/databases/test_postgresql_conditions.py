@@ -215,3 +215,48 @@ def test_K5_a_user_type_with_the_name_of_a_system_type_is_refused(portals: Porta
     with portals.changed("portal2", there, "ALTER TABLE message ALTER thread_id TYPE bigint; DROP DOMAIN public.int8"):
         done = portals.run("plan")
         assert (done.code, "P2.message.thread_id: found type PUBLIC.INT8, expected BIGINT" in done.err) == (1, True), done
+
+
+def test_K9_a_materialized_view_that_was_never_filled_is_refused_by_name(portals: Portals) -> None:
+    """The server refuses to read it; the message was "looking for doubled keys failed"."""
+    there = (
+        "CREATE SCHEMA behind",
+        "ALTER TABLE internal_note SET SCHEMA behind",
+        "CREATE MATERIALIZED VIEW internal_note AS SELECT * FROM behind.internal_note WITH NO DATA",
+        f"GRANT SELECT ON internal_note TO {READER}",
+    )
+    back = ("DROP MATERIALIZED VIEW internal_note", "ALTER TABLE behind.internal_note SET SCHEMA public", "DROP SCHEMA behind")
+    with portals.changed("portal2", there, back):
+        for verb in ("plan", "run"):
+            done = portals.run(verb, run="unfilled")
+            assert (done.code, "internal_note is a materialized view without rows" in done.err) == (7, True), done
+
+
+def test_a_view_whose_computation_fails_in_one_row_says_what_to_do(portals: Portals) -> None:
+    there = (
+        "CREATE SCHEMA behind",
+        "ALTER TABLE internal_note SET SCHEMA behind",
+        "CREATE VIEW internal_note AS SELECT note_id, company_profile_id, entity_id, note_type_cd,"
+        " (1 / (note_id - (SELECT max(note_id) FROM behind.internal_note)))::text AS note_text, cbp_user_id, created_at FROM behind.internal_note",
+        f"GRANT SELECT ON internal_note TO {READER}",
+    )
+    back = ("DROP VIEW internal_note", "ALTER TABLE behind.internal_note SET SCHEMA public", "DROP SCHEMA behind")
+    with portals.changed("portal2", there, back):
+        done = portals.run("plan")
+        assert (done.code, "reading internal_note failed (SQLSTATE 22012)" in done.err) == (1, True), done
+        assert "A view or generated column computes a value, and that fails for some row" in done.next
+
+
+def test_an_event_trigger_that_forbids_the_load_is_named_by_plan_and_by_the_next_step(portals: Portals) -> None:
+    there = (
+        "CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",
+        "CREATE EVENT TRIGGER forbids ON ddl_command_start EXECUTE FUNCTION forbid()",
+    )
+    with portals.changed("portal3", there, ("DROP EVENT TRIGGER forbids", "DROP FUNCTION forbid()")):
+        plan = portals.run("plan")
+        assert (plan.code, "event trigger forbids" in plan.out + plan.err) == (0, True), plan
+        done = portals.run("run", run="forbidden")
+        assert (done.code, "ALTER EVENT TRIGGER ... DISABLE" in done.next) == (1, True), done
+    again = portals.run("run", run="forbidden")
+    assert again.code == 0, again.err
+    portals.new_store()

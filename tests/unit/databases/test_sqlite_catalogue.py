@@ -141,3 +141,21 @@ def test_a_virtual_table_can_be_presented_and_its_own_tables_need_no_line(tmp_pa
     assert (done.code, "Published and equal" in done.out) == (0, True), done
     with workspace.database("portal3.sqlite") as store:
         assert store.execute("SELECT note_text FROM internal_note").fetchall() == [("x",)]
+
+
+def test_K9_an_index_over_a_function_of_the_old_application_is_not_damage_and_is_not_read(tmp_path: Path) -> None:
+    workspace = one_company_workspace(tmp_path)
+    with workspace.database("legacy/portal2.sqlite") as old:
+        old.create_function("sounds_like", 1, lambda text: text, deterministic=True)
+        old.execute("CREATE INDEX by_sound ON portal_user (sounds_like(user_name))")
+        old.execute("CREATE UNIQUE INDEX some ON message (message_id) WHERE sounds_like(message_id)")
+    plan = workspace.command("plan")
+    assert (plan.code, "whether an index lacks rows is unknown (unknown function: sounds_like()" in plan.out) == (0, True), plan
+    done = workspace.command("run")
+    assert (done.code, "Published and equal" in done.out) == (0, True), done
+
+
+def test_K5_a_database_without_any_table_is_named_before_the_missing_tables(tmp_path: Path) -> None:
+    workspace = one_company_workspace(tmp_path)
+    (workspace.folder / "legacy" / "portal2.sqlite").write_bytes(b"")
+    said(workspace.command("plan"), 1, "P2: the database has no tables at all", "P2.message: the table is missing", "Check the URL")

@@ -184,3 +184,13 @@ def test_a_file_that_changes_while_it_is_read_is_not_stored(tmp_path: Path) -> N
 
     with in_background(grow), pytest.raises(Moving):
         digest_at(tmp_path, "f")
+
+
+def test_C6_a_missing_folder_never_leads_to_a_file_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "share"
+    root.mkdir()
+    (tmp_path / "f").write_bytes(b"of the current folder")
+    monkeypatch.chdir(tmp_path)
+    assert {path: digest_at(root, path) for path in ("f", "missing/f", "missing/too/f")} == dict.fromkeys(
+        ("f", "missing/f", "missing/too/f")
+    )

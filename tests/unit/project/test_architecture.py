@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "etl.readiness",
         "etl.reconcile",
         "etl.report",
+        "etl.holding",
         "etl.evidence",
         "etl.placement",
         "etl.databases",

@@ -266,5 +266,5 @@ def test_who_signed_names_who_carried_out_decided_waived_and_approved(folder):
     assert ("decided (L1): 2 Trade Compliance accounts assigned", "M. Ito", "2023-09-15", "") in said
     assert ("waived (L5): 1 missed goals waived", "R. Diaz", "2023-09-16", "") in said
     assert ("approved", "the key SHA256:abc", "not given", "f" * 64) in said
-    assert signed(folder, [], None)[-2]["who"] == "nobody: no approval was asked for"
+    assert signed(folder, [], None)[-2]["who"] == "no one: no approval was required"
     assert "evidence verify" in said[-1][1]
