@@ -13,6 +13,7 @@ from typing import Any
 from etl.databases import backend, database_identity
 from etl.databases.postgresql.transport import is_here
 from etl.errors import MigrationError, Refused
+from etl.evidence.approval import approver_key
 from etl.objects.address import bucket_of, folder_of
 from etl.options import Options
 from etl.pipeline.preflight import Plan, changeable
@@ -78,6 +79,11 @@ def _given(options: Options, plan: Plan | None) -> Iterator[Finding]:
     for value, option, state in wanted:
         if value is None:
             yield Finding(state, "options", f"{option} is not given", f"Give {option}, or leave it out on purpose.")
+    if options.approver is not None:
+        try:
+            approver_key(options.approver)
+        except MigrationError as error:
+            yield Finding("no", "options", error.message, error.next_step)
     if options.freeze is not None and datetime.now(UTC).date() > options.freeze[1]:
         yield Finding(
             "warning", "freeze", f"the freeze ended on {options.freeze[1]}", "Give the dates of the freeze that is announced now."

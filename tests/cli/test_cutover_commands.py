@@ -194,6 +194,14 @@ def test_doctor_reports_all_blocking_findings_together(published: Workspace) -> 
     assert done.envelope["errors"][0]["code"] == "REFUSED"
 
 
+def test_doctor_reads_the_approvers_key(published: Workspace) -> None:
+    (published.folder / "no-key.pem").write_text("not a key")
+    for name in ("missing.pem", "no-key.pem"):
+        done = cutover_command(published, "doctor", "--source", published.stores["--source"], "--approver", name, "--output", "json")
+        told = [finding for finding in done.data["findings"] if "--approver" in finding["found"]]
+        assert [(finding["state"], bool(finding["step"])) for finding in told] == [("no", True)], (name, told)
+
+
 def test_doctor_checks_the_servers_clock_connections_and_durability(postgres: str, tmp_path: Path) -> None:
     """The server of the tests: its clock is this machine's, and it has connections for a run of two workers, not for one of 200."""
     from etl.databases.postgresql.health import health

@@ -96,6 +96,13 @@ def test_no_cell_is_a_formula(begin):
     assert [row[0] for row in rows] == ["key", f'\'{begin}cmd|" /C calc"!A0', "a=b", "", "ü"]
 
 
+def test_no_cell_moves_a_cursor_or_turns_the_writing():
+    frame = pl.DataFrame({"key": ["1\x1b[2J", "2\u202e3", "a\tb\nc", None, "ü \u2028"], "other": ["", "", "", "", "\x07="]})
+    rows = list(csv.reader(io.StringIO(csv_bytes(frame).decode("utf-8-sig"), newline="")))
+    assert [row[0] for row in rows] == ["key", "1\\x1b[2J", "2\\u202e3", "a\tb\nc", "", "ü \\u2028"]
+    assert rows[-1][1] == "\\x07="
+
+
 def test_lists_are_complete(folder):
     write_report(folder, MAPPINGS)
     report = facts(folder, MAPPINGS)
