@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
-from checks.comparable import alike, slices
+from checks.comparable import TOGETHER, alike
 from checks.model import Check, Found
 from checks.recomputed import is_personal_number, normal_form_of
 from checks.relations import Relation, failing
-from checks.staged import Staged
+from checks.staged import Staged, shards
 
 
 def one_account_per_entity(check: Check, staged: Staged) -> Found:
@@ -89,15 +89,15 @@ def coverage(check: Check, staged: Staged) -> Found:
 
 def applicability(check: Check, staged: Staged) -> Found:
     """Answers whose applicability differs from the catalogue's for the question and the account's type (rule E3)."""
-    rows = staged.frame("profile_response", "account_id", "question_id", "applicability_cd")
     types = staged.frame("entity_account", "account_id", "business_type_cd").drop("_row")
     strengths = staged.frame("question_applicability", "question_id", "business_type_cd", "strength_cd").drop("_row")
-    wrong = []
-    for some in slices(rows):
-        typed = some.join(types, on="account_id", maintain_order="left")
+    asked, wrong = 0, [pl.Series("_row", [], dtype=pl.UInt32)]
+    for first, part in shards(staged, "profile_response", ["account_id", "question_id", "applicability_cd"], TOGETHER):
+        asked += part.height
+        typed = part.with_row_index("_row", first).join(types, on="account_id", maintain_order="left")
         whole = typed.join(strengths, on=["question_id", "business_type_cd"], how="left", maintain_order="left")
         wrong.append(whole.filter(pl.col("strength_cd").fill_null("NOT_APPLICABLE") != pl.col("applicability_cd"))["_row"])
-    return failing(check, staged, pl.concat(wrong), rows.height)
+    return failing(check, staged, pl.concat(wrong), asked)
 
 
 def normalised(check: Check, staged: Staged) -> Found:

@@ -6,6 +6,7 @@ import json
 
 import polars as pl
 
+from checks.by_file import parts_by_file
 from checks.comparable import TOGETHER, alike, among, shares
 from checks.conserved import key_parts, mapping_of, recovered
 from checks.model import Check, Found
@@ -25,9 +26,13 @@ def unchanged(check: Check, staged: Staged) -> Found:
     mapping = mapping_of(check, staged)
     asked, keys = 0, []
     for into, columns, key in carried(mapping, staged.shapes, set(check.args["families"])):
-        number, wrong = _altered(staged, mapping, into, columns, key)
-        asked += number
-        keys += wrong
+        # Several old tables complete an account's row: the file of a column does not identify its source row then.
+        parts = [staged] if into.per == "part" else parts_by_file(staged, mapping, into.table)
+        found = [_altered(part, mapping, into, columns, key) for part in parts]
+        if len(parts) > 1 and any(made > compared for made, compared, _ in found):  # old and new row in different parts
+            found = [_altered(staged, mapping, into, columns, key)]
+        asked += sum(compared for _, compared, _ in found)
+        keys += [name for *_, wrong in found for name in wrong]
     return Found(asked, tuple(keys))
 
 
@@ -49,13 +54,14 @@ def _family(column: Column) -> str:
     return "code" if column.family == "text" and column.length is not None and column.length <= _CODE else column.family
 
 
-def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, str], key: str) -> tuple[int, list[str]]:
+def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[str, str], key: str) -> tuple[int, int, list[str]]:
+    """Returns (number of new rows, of those with their old row, keys of the altered ones)."""
     own = f"{mapping.portal}.{mapping.table}"
-    # Several old tables complete an account's row; the file of a column does not identify its source row then.
     rows = staged.frame(into.table, key) if into.per == "part" else staged.made_by(into.table, own, key)
     rows = rows.rename({key: "_key"})
     old = staged.source(mapping.portal, mapping.table)
     rows, old = alike(rows, old.with_row_index("_position"), "_key")
+    made_here = rows.height
     pairs = [made.join(read.unique("_key"), on="_key").select("_row", "_position") for made, read in shares(rows, old, "_key")]
     del rows, old
     found = pl.concat(pairs).sort("_row")
@@ -70,7 +76,7 @@ def _altered(staged: Staged, mapping: TableMapping, into: Into, columns: dict[st
             after = part[column].gather(mine["_row"] - first)
             wrong = mine["_row"].filter(after.ne_missing(before.gather(mine["_position"]))).to_list()
             keys += staged.keys(into.table, wrong, [column] * len(wrong))
-    return found.height, keys
+    return made_here, found.height, keys
 
 
 def routed(check: Check, staged: Staged) -> Found:
@@ -78,17 +84,34 @@ def routed(check: Check, staged: Staged) -> Found:
     mapping = mapping_of(check, staged)
     into = routed_block(mapping)
     assert into is not None  # noqa: S101  # asked only of tables that have one
+    parents = []
+    for route in mapping.owner:
+        named = staged.source(mapping.portal, mapping.table, route.column).select(pl.col(route.column).alias("_parent"))
+        named, found = alike(named, _accounts_of(staged, mapping, route.table), "_parent")
+        parents.append((route.column, among(found, "_parent", named["_parent"])))
+    compared = [_off_routes(part, mapping, into, parents) for part in parts_by_file(staged, mapping, into.table)]
+    lost, won = (pl.concat(frames) for frames in ([lost for _, lost, _ in compared], [won for *_, won in compared]))
+    every = lost.columns  # old and new row may be in different parts
+    keys = [_routed_key(row, "not on the account") for row in lost.join(won, on=every, how="anti").iter_rows()]
+    keys += [_routed_key(row, "on the account") for row in won.join(lost, on=every, how="anti").iter_rows()]
+    return Found(sum(asked for asked, *_ in compared), tuple(keys))
+
+
+def _off_routes(
+    staged: Staged, mapping: TableMapping, into: Into, parents: list[tuple[str, pl.DataFrame]]
+) -> tuple[int, pl.DataFrame, pl.DataFrame]:
+    """Returns (number of old rows on accounts, those not on an account of their route, new rows on another account): key as text, and `_entity`.
+
+    `parents`: by column of the route, the accounts of the rows that it may name.
+    """
     now = on_accounts(staged, mapping, into)
     on = [name for name in now.columns if name != "_entity"]
     columns = [name for name in on if name != "_key"]
     left = staged.alive(mapping.portal, mapping.table, *dict.fromkeys((*columns, *(route.column for route in mapping.owner))))
     left, now = alike(left, now, *on)
-    parents = []
-    for route in mapping.owner:
-        wanted, found = alike(left.select(pl.col(route.column).alias("_parent")), _accounts_of(staged, mapping, route.table), "_parent")
-        parents.append((route.column, among(found, "_parent", wanted["_parent"])))
     every = [*on, "_entity"]
-    asked, keys = 0, []
+    as_text = [pl.col(name).cast(pl.String) for name in on]
+    asked, lost, won = 0, [], []
     for rows, mine in shares(left, now, on[0]):
         expected = []
         for column, accounts in parents:
@@ -96,11 +119,10 @@ def routed(check: Check, staged: Staged) -> Found:
             expected.append(decided.join(accounts, on="_parent").select(every))
             rows = rows.filter(pl.col(column).is_null())
         before = pl.concat(expected)
-        lost, won = before.join(mine, on=every, how="anti"), mine.join(before, on=every, how="anti")
+        lost.append(before.join(mine, on=every, how="anti").with_columns(as_text))
+        won.append(mine.join(before, on=every, how="anti").select(every).with_columns(as_text))
         asked += before.height
-        keys += [_routed_key(row, "not on the account") for row in lost.iter_rows()]
-        keys += [_routed_key(row, "on the account") for row in won.iter_rows()]
-    return Found(asked, tuple(keys))
+    return asked, pl.concat(lost), pl.concat(won)
 
 
 def _routed_key(row: tuple[object, ...], where: str) -> str:

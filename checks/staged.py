@@ -6,6 +6,7 @@ Ids are integers of 128 bits here: they compare and join exactly, and as fast as
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 
@@ -61,6 +62,16 @@ class Staged:
                 found = by_record.get(recorded, "") if recorded is not None else layout.group(file.path)
                 if found in self.files:
                     self.files[found].append(file)
+
+    def view(self, source: tuple[Portal, str], extracted: list[StageFile], table: str, made: list[StageFile]) -> Staged:
+        """Returns the same data with these stage files only of an old and of a new table."""
+        part = copy(self)
+        part.extracted = {**self.extracted, source: extracted}
+        part.files = {**self.files, table: made}
+        part.entities = {}
+        part._columns = {key: values for key, values in self._columns.items() if key[0] != table}
+        part._sources = {key: rows for key, rows in self._sources.items() if key[:2] != source}
+        return part
 
     def rows(self, table: str) -> int:
         """Returns the number of staged rows of the table."""

@@ -124,6 +124,11 @@ def recorded(path: str) -> str | None:
     return name.removesuffix(".parquet") if within == _RECORD else None
 
 
+def number(path: str) -> int:
+    """Returns the number of a stage file with rows of an old table, or made of one."""
+    return int(path.rsplit("/", 1)[-1].removesuffix(".parquet").rpartition(".")[2])
+
+
 def origin(path: str) -> str:
     """Returns the old table of a stage file's rows: P2.portal_user for `split/login/P2.portal_user.00000.parquet`."""
     return path.split("/")[-1].rpartition(".")[0].rpartition(".")[0]

@@ -16,6 +16,7 @@ import checks
 from checks.model import Answer
 from checks.staged import staged_shapes
 from etl.databases.registry import open_source
+from etl.extract import table_batch
 from etl.extract.step import extract
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
@@ -112,7 +113,18 @@ def world() -> Legacy:
 @pytest.fixture(scope="session")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of the sound world, staged."""
-    folder = tmp_path_factory.mktemp("sound")
+    return _staged(tmp_path_factory.mktemp("sound"))
+
+
+@pytest.fixture(scope="session")
+def sound_in_many_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a stage file for each row of an old table."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table_batch, "ROWS_PER_FILE", 1)
+        return _staged(tmp_path_factory.mktemp("many"))
+
+
+def _staged(folder: Path) -> Path:
     old = world().write(folder / "legacy")
     with open_locked(folder / "run") as run, open_source(old.source, "P2") as p2, open_source(old.tc, "TC") as tc:
         objects = str(folder / "objects")
@@ -216,6 +228,13 @@ def _text(value: Any) -> str:
 def stage(sound: Path, tmp_path: Path) -> Iterator[Stage]:
     shutil.copytree(sound, tmp_path / "run")
     with open_locked(tmp_path / "run") as run:
+        yield Stage(run)
+
+
+@pytest.fixture
+def stage_in_many_files(sound_in_many_files: Path, tmp_path: Path) -> Iterator[Stage]:
+    shutil.copytree(sound_in_many_files, tmp_path / "many")
+    with open_locked(tmp_path / "many") as run:
         yield Stage(run)
 
 
