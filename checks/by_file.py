@@ -1,7 +1,7 @@
 """The stage files of a large old table, some at a time, each with the files of new rows that were made of them.
 
-Steps make the rows of one stage file into files of the same number. This is no assumption of a check: what has no counterpart in its own part is
-compared across all parts.
+Steps make the rows of one stage file into files of the same number. No check relies on it: a row without a counterpart in its own part is compared
+with the rows of all parts.
 """
 
 from __future__ import annotations
