@@ -84,6 +84,7 @@ def _published_or_not(folder: RunFolder) -> str:
 def _state(facts: dict[str, Any]) -> str:
     if (
         facts.get("critical")
+        or facts.get("goals_missed")
         or facts.get("answer", "equal") != "equal"
         or any(since["changed"] for since in facts.get("looked", {}).values())
     ):

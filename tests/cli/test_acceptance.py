@@ -229,6 +229,8 @@ def test_L5_a_missed_goal_without_waiver_ends_the_rehearsal_with_3_before_anythi
     assert (step.code, {goal["goal"]: goal["met"] for goal in step.data["goals"]}["critical-points"]) == (3, False)
     loaded = _without_stores(workspace, "load")
     assert (loaded.code, "Goals were missed" in loaded.out) == (3, True)
+    state = command("status", "--run", str(workspace.run), folder=tmp_path)
+    assert (state.code, "next: read report/report.md" in state.out, "next: load" in state.out) == (0, True, False)
     page = (workspace.run / "report" / "report.html").read_text(encoding="utf-8")
     assert "Not published: goals were missed" in page
     sides = command("compare", str(workspace.run), str(checked.run), "--out", str(tmp_path / "sides"), "--output", "json", folder=tmp_path)

@@ -24,7 +24,7 @@ def test_permanent_faults_end_the_command(name: str, workspace: BucketWorkspace)
         lasts(name, workspace)
 
 
-@pytest.mark.parametrize("number", [1, 2, 30, 60])
+@pytest.mark.parametrize("number", [1, 2, 30, 50])
 def test_killed_between_two_objects(number: int, workspace: BucketWorkspace) -> None:
     with tried(BUCKET):
         killed_at(number, "extract", workspace)
