@@ -232,7 +232,8 @@ def _say_changes(context: RunContext) -> None:
 
 def _require_room(context: RunContext, step: str) -> None:
     """Raises NoSpace where the disks lack space for the step's files; extract checks after it has counted."""
-    if step in context.folder.steps or "extract" not in context.folder.steps:  # done before: it writes no more than exists there
+    written = step in context.folder.steps and step != "report"  # it writes no more than exists there; a report is always written again
+    if written or "extract" not in context.folder.steps:
         return
     rows = rows_of(context.folder.files("extract"))
     needs = [need_of_step(context.folder, step)]

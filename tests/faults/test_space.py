@@ -119,7 +119,8 @@ def test_insufficient_space_is_detected_before_the_run(step: str, reference: Ref
         assert "Not enough disk space" in end.err, end
         assert str(where) in end.err, end
         assert store_content(scene.target, scene.folder) == before
-        assert stage_content(scene.run_folder, [step]) == there == {}
+        assert stage_content(scene.run_folder, [step]) == there
+        assert not there or step == "report"  # reconcile writes the report of its judgement
         larger(256 << 20)
         scene.run(step, code=0)
         if where != "store":
