@@ -57,10 +57,15 @@ def refuse_hidden(sources: Mapping[Portal, Source], mappings: Mappings, deep: bo
     if hiding := [f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.hiding]:
         raise Refused(
             "Parts of the old portals are not visible (K9):\n  " + "\n  ".join(hiding),
-            "Correct what is named, then run the same command again (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md). Nothing was published.",
+            f"Correct what is named{_way_out(hiding)}, then run the same command again. Nothing was published.",
         )
     refuse_stopped([f"{portal}: {sentence}" for portal, known in found.items() for sentence in known.stopping])
     return found
+
+
+def _way_out(hiding: list[str]) -> str:
+    policies = any("row-level security" in sentence for sentence in hiding)
+    return " (row-level security: ALTER ROLE ... BYPASSRLS, runbooks/roles.md)" if policies else ""
 
 
 def refuse_problems(sources: Mapping[Portal, Source], mappings: Mappings) -> None:

@@ -107,10 +107,9 @@ def refuse_hidden(option: str, source: Source) -> None:
     ]
     if found:
         message = f"{option}: some rows are not visible:\n  " + "\n  ".join(found)
-        raise Hidden(
-            message,
-            "Correct what is named (row-level security: ALTER ROLE ... BYPASSRLS for the reading role; a file: copy it together with its log), then reconcile again.",
-        )
+        policies = " (ALTER ROLE ... BYPASSRLS for the reading role)" if "row-level security" in message else ""
+        logs = " (copy a file together with its log)" if "log" in message else ""
+        raise Hidden(message, f"Correct what is named{policies}{logs}, then reconcile again.")
 
 
 def expected_side(

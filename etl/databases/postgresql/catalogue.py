@@ -12,12 +12,22 @@ from etl.databases.postgresql.connection import RELATION_KINDS, TYPE, WORDS, quo
 from etl.databases.postgresql.obstacles import of_portal
 from etl.databases.postgresql.settings import OVERRIDDEN_READING, hiding, sentences, settings_of
 from etl.databases.source_conditions import SourceConditions
+from etl.databases.unstable_views import unstable
 from mappings.model import TableMapping
 
 Session = psycopg.Connection[Any]
 Kinds = dict[str, str]
 
 _MANY = 8  # names in one sentence
+_OF_THE_MOMENT = (
+    "now",
+    "statement_timestamp",
+    "transaction_timestamp",
+    "current_setting",
+    "has_table_privilege",
+    "pg_has_role",
+    "row_security_active",
+)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -125,6 +135,7 @@ def conditions(
         ("foreign table", "it is unknown what its server hides from this role"),
     ):
         found.not_ruled_out.extend(f"{name}: {why}" for name in sorted(there) if what.get(name) == kind)
+    found.not_ruled_out.extend(_unstable(session, [name for name in there if what.get(name) == "view"]))
     if deep:
         in_the_way = of_portal(session, schema, there)
         found.stopping.extend(in_the_way.stopping)
@@ -151,6 +162,26 @@ def _unfilled(session: Session, schema: str, tables: Iterable[str]) -> list[str]
         (schema, list(tables)),
     )
     return [str(name) for (name,) in rows]
+
+
+def _unstable(session: Session, views: list[str]) -> list[str]:
+    """Returns one sentence for each of these views whose query, or that of a view behind it, may give something else the next time (K9)."""
+    if not views:
+        return []
+    queries = session.execute(
+        "SELECT c.relname, pg_get_viewdef(c.oid) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE c.relkind = 'v' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+    ).fetchall()
+    # Stable functions are the same within a statement only; of the server's own those depend on the moment, the role or a setting that matters.
+    functions = session.execute(
+        "SELECT DISTINCT lower(proname::text) FROM pg_proc WHERE provolatile = 'v' OR (provolatile = 's' AND (pronamespace <> 'pg_catalog'::regnamespace"
+        " OR proname = ANY (%s)))",
+        (list(_OF_THE_MOMENT),),
+    ).fetchall()
+    together: dict[str, str] = {}
+    for name, query in queries:  # views of one name in several schemas are taken for one
+        together[name] = f"{together.get(name, '')} {query}"
+    return unstable(together, views, {str(name) for (name,) in functions})
 
 
 def unpadded(mapping: TableMapping, shape: dict[str, str]) -> list[str]:

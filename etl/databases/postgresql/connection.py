@@ -193,6 +193,11 @@ _REFUSALS = (
     ("sslmode value", "the sslmode is not valid", "Check sslmode."),
     ("failed to resolve host", "the host name cannot be resolved", "Check the URL, PGHOST and the name service."),
     ("could not translate host name", "the host name cannot be resolved", "Check the URL, PGHOST and the name service."),
+    (
+        "could not access file",
+        "the server cannot load a library for this session",
+        "Correct session_preload_libraries or local_preload_libraries of the role, the database or the server.",
+    ),
     ("Connection refused", "no server is listening there", "Start the server, or check host and port (PGHOST, PGPORT)."),
     ("No such file or directory", "no server is listening there", "Start the server, or check host and port (PGHOST, PGPORT)."),
     ("timeout expired", "the server did not answer in time", "Check host, port and firewall."),
@@ -253,7 +258,8 @@ _NEXT_STEPS = {
     "25006": "The server or the role is read-only: give a writable target.",
     "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
     "40P01": "Two sessions were in a deadlock. Close the other sessions that write to this database, then run the same command again: no partial changes were made.",
-    "55P03": "Another session holds a lock. Close the other sessions of this database, then run the same command again: no partial changes were made.",
+    "55P03": "Another session holds a lock, autovacuum perhaps. Close the other sessions of this database, raise a short lock_timeout of role or database (`plan` names it),"
+    " then run the same command again: no partial changes were made.",
     "57014": "The role's statement_timeout ended it (or it was cancelled): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
     "53100": "The server's disk is full: free space there, then run the same command again: no partial changes were made.",

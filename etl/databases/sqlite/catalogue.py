@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from etl.databases.unstable_views import unstable
+
 _MODULE = re.compile(r"\s*CREATE\s+VIRTUAL\s+TABLE\s.*?\sUSING\s+(\w+)", re.IGNORECASE | re.DOTALL)
+_UNSTABLE = frozenset({"random", "randomblob", "changes", "total_changes", "last_insert_rowid"})
 UNOPENED = "view that cannot be opened"
 VIRTUAL = "virtual table"
 
@@ -50,6 +54,12 @@ def relations(connection: sqlite3.Connection) -> dict[str, Relation]:
         else:
             found[name] = Relation("", columns)
     return found
+
+
+def unstable_views(connection: sqlite3.Connection, read: Iterable[str]) -> list[str]:
+    """Returns one sentence for each view among `read` whose query, or that of a view behind it, may give something else the next time (K9)."""
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall()
+    return unstable({_text(name): _text(sql) for name, sql in rows}, read, _UNSTABLE)
 
 
 def _owner(name: str, virtual: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ import sqlalchemy
 from etl.databases import Batch, ClosedAtExit, SourceChange, redacted_url
 from etl.databases.quoting import Sql
 from etl.databases.source_conditions import SourceConditions
-from etl.databases.sqlite.catalogue import UNOPENED, Relation, relations
+from etl.databases.sqlite.catalogue import UNOPENED, Relation, relations, unstable_views
 from etl.databases.sqlite.hiding import collations, damages, hidden_logs, not_ruled_out, refusal, unreadable_step
 from etl.databases.told_apart import cut, told_apart
 from etl.domain.masking import recorded_key
@@ -113,6 +113,7 @@ class SqliteSource(ClosedAtExit):
             list(not_ruled_out(self._given, wal)),
         )
         found.not_ruled_out.extend(f"{name}: it is unknown which rows a view leaves out" for name in views if name in names)
+        found.not_ruled_out.extend(unstable_views(self._connection, names))
         for mapping in mapped:
             if mapping.key and mapping.table not in views and not self._keeps_unique(mapping):
                 found.notes.append(

@@ -247,6 +247,24 @@ def test_a_view_whose_computation_fails_in_one_row_says_what_to_do(portals: Port
         assert "A view or generated column computes a value, and that fails for some row" in done.next
 
 
+def test_K9_a_mapped_view_that_depends_on_chance_moment_or_role_is_named(portals: Portals) -> None:
+    """Two readings of it may differ: the function of another schema is volatile because nobody declared it otherwise."""
+    there = (
+        "CREATE SCHEMA behind",
+        "ALTER TABLE internal_note SET SCHEMA behind",
+        "CREATE FUNCTION behind.seen() RETURNS boolean LANGUAGE sql AS 'SELECT true'",
+        'CREATE VIEW behind."Recent ones" AS SELECT * FROM behind.internal_note WHERE created_at < now() AND behind.seen()',
+        "CREATE VIEW internal_note AS SELECT * FROM behind.\"Recent ones\" WHERE random() >= 0 AND (current_user <> '' OR lower(note_text) = '')",
+        f"GRANT SELECT ON internal_note TO {READER}",
+    )
+    back = ("DROP VIEW internal_note", "ALTER TABLE behind.internal_note SET SCHEMA public", "DROP SCHEMA behind CASCADE")
+    with portals.changed("portal2", there, back):
+        plan = portals.run("plan", "--output", "json")
+    assert plan.code == 0, plan.err
+    expected = "internal_note: the view depends on current_user, now(), random(), seen(), so two readings may differ (K9)"
+    assert expected in plan.data["conditions"]["P2"]["not_ruled_out"], plan.data["conditions"]
+
+
 def test_an_event_trigger_that_forbids_the_load_is_named_by_plan_and_by_the_next_step(portals: Portals) -> None:
     there = (
         "CREATE FUNCTION forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$",

@@ -159,3 +159,20 @@ def test_K5_a_database_without_any_table_is_named_before_the_missing_tables(tmp_
     workspace = one_company_workspace(tmp_path)
     (workspace.folder / "legacy" / "portal2.sqlite").write_bytes(b"")
     said(workspace.command("plan"), 1, "P2: the database has no tables at all", "P2.message: the table is missing", "Check the URL")
+
+
+def test_K9_a_mapped_view_that_depends_on_chance_or_on_the_moment_is_named(tmp_path: Path) -> None:
+    """Two readings of it may differ; a function of dates depends on the moment only without arguments or with 'now'."""
+    row = "1 AS note_id, 1 AS company_profile_id, NULL AS entity_id, 'GENERAL' AS note_type_cd, {} AS note_text, NULL AS cbp_user_id, {} AS created_at"
+    workspace = altered(
+        tmp_path,
+        "DROP TABLE internal_note",
+        f"CREATE VIEW \"Behind it\" AS SELECT {row.format('abs(random())', chr(39) + '2020-01-01 00:00:00' + chr(39))} WHERE datetime('now') > '2020'",
+        'CREATE VIEW internal_note AS SELECT * FROM "Behind it"',
+        f"CREATE VIEW steady AS SELECT {row.format('1', 'date(5)')}",
+    )
+    plan = workspace.json("plan")
+    assert plan.code == 0, plan.out
+    unsure = plan.data["conditions"]["P2"]["not_ruled_out"]
+    assert "internal_note: the view depends on 'now', random(), so two readings may differ (K9)" in unsure
+    assert not any("steady" in sentence for sentence in unsure)
