@@ -35,6 +35,7 @@ class Failed:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.names.append(report.nodeid.removeprefix("tests/faults/"))
+            print(f"\nfailed: {self.names[-1]}", flush=True)  # noqa: T201 - the matrix takes an hour
 
 
 def main(words: list[str]) -> int:
