@@ -116,9 +116,19 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """Returns a connection in UTC and UTF-8; `name` is the database's name in messages. For an old portal use `old_portal`."""
     connection = connected(url, name)
     with safe_errors(name, "connecting"):
-        for together in (SESSION[:2], SESSION[2:]):  # the time-outs first: they may be short
-            connection.execute("; ".join(together).encode())
+        connection.execute("; ".join(SESSION[:2]).encode())  # the time-outs first: they may be short
+        schema = (connection.execute("SELECT pg_catalog.current_schema()").fetchone() or (None,))[0]
+        if schema is not None:
+            # No function or operator of another schema, nor a temporary table, is taken for one of the server's or of the store's.
+            path = "pg_catalog" if is_system(schema) else f"{quoted(schema)}, pg_temp"
+            connection.execute(f"SET search_path = {path}".encode())
+        connection.execute("; ".join(SESSION[2:]).encode())
     return connection
+
+
+def is_system(schema: str) -> bool:
+    """Returns whether the schema is one of the server's own."""
+    return schema.startswith("pg_") or schema == "information_schema"
 
 
 def reading_conninfo(url: str) -> str:
