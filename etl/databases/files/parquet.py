@@ -50,10 +50,12 @@ def _word(kind: Any) -> str:
         (types.is_integer, "BIGINT"),
         (types.is_string, "TEXT"),
         (types.is_large_string, "TEXT"),
+        (types.is_string_view, "TEXT"),
         (types.is_date, "DATE"),
         (types.is_timestamp, "TIMESTAMP"),
         (types.is_binary, "BYTEA"),
         (types.is_large_binary, "BYTEA"),
+        (types.is_binary_view, "BYTEA"),
         (types.is_fixed_size_binary, "BYTEA"),
         (types.is_floating, "DOUBLE"),
     ):
