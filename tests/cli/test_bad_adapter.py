@@ -211,7 +211,7 @@ def test_one_physical_row_can_be_two_rows_under_two_keys_and_blocks_can_share_a_
     assert world.plan().code == 0
 
 
-def test_a_header_without_a_line_end_a_byte_order_mark_and_a_name_of_any_bytes_beside_the_files_are_no_errors(tmp_path: Path) -> None:
+def test_a_header_without_a_line_end_a_byte_order_mark_and_a_name_of_any_bytes_beside_the_files_are_read(tmp_path: Path) -> None:
     world = school(tmp_path)
     for file in (tmp_path / "portal").glob("*.csv"):
         text = file.read_text(encoding="utf-8")

@@ -74,9 +74,11 @@ def _cells(column: Any) -> list[Any]:
 
 
 def _one(value: Any) -> Any:
-    """Returns an Arrow scalar's cell; where Python has no such value its text, which then is an unreadable value (X2)."""
+    """Returns an Arrow scalar's cell; where Python has no such value its text, which then is an unreadable value (X2); bytes of an invalid text (E8)."""
     try:
         return _cell(value.as_py())
+    except UnicodeDecodeError:
+        return value.cast("binary").as_py()
     except (OverflowError, ValueError):
         return value.cast("string").as_py()
 

@@ -78,7 +78,7 @@ def _lines(table: FileTable, delimiter: str, encoding: str) -> Iterator[tuple[in
 
 
 def _keeping(file: TextIO, kept: list[str]) -> Iterator[str]:
-    """Yields the physical lines; a byte order mark, which most encodings take for a character, is no part of the first name."""
+    """Yields the physical lines; without a byte order mark, which most encodings take for a character."""
     first = next(file, "").removeprefix("\ufeff")
     for line in chain([first] if first else [], file):
         kept.append(line)

@@ -149,7 +149,14 @@ def _values(column: Any) -> list[Any]:
     try:
         return [_value(cell) for cell in column.to_pylist()]
     except (OverflowError, ValueError):  # Arrow has days and moments that Python does not have: their texts
-        return [_value(cell.as_py()) if _has_value(cell) else cell.cast(pa.string()).as_py() for cell in column]
+        return [_value(cell.as_py()) if _has_value(cell) else _text_of(cell) for cell in column]
+
+
+def _text_of(cell: Any) -> Any:
+    try:
+        return cell.cast(pa.string()).as_py()
+    except UnicodeDecodeError:  # E8: the bytes of an invalid text
+        return cell.cast(pa.binary()).as_py()
 
 
 def _has_value(cell: Any) -> bool:
