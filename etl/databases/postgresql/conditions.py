@@ -35,10 +35,26 @@ _FOUND = (
         "SELECT c.relname, i.inhparent::regclass::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE true",
     ),
     (
+        "{0}: subscription {1} writes its publisher's rows into it",
+        "SELECT c.relname, s.subname FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid JOIN pg_class c ON c.oid = r.srrelid"
+        " WHERE s.subenabled",
+    ),
+    (
         "{0}.{1}: a collation under which different texts are equal",
         "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_collation k ON k.oid = a.attcollation"
         " WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT k.collisdeterministic",
     ),
+)
+# Statements that other roles may execute on a view, and the server on the tables behind it.
+_VIEWS = (
+    "WITH RECURSIVE over(base, view) AS (SELECT c.oid, c.oid FROM pg_class c WHERE {ours} AND c.relkind IN ('r', 'p')"
+    " UNION SELECT o.base, r.ev_class FROM over o JOIN pg_depend d ON d.refobjid = o.view AND d.refclassid = 'pg_class'::regclass"
+    " AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid WHERE r.ev_class <> o.view)"
+    " SELECT DISTINCT x.privilege_type, o.view::regclass::text, o.base::regclass::text FROM over o JOIN pg_class v ON v.oid = o.view AND v.relkind = 'v'"
+    " CROSS JOIN LATERAL (SELECT * FROM aclexplode(v.relacl) UNION ALL SELECT e.* FROM pg_attribute a, aclexplode(a.attacl) e"
+    "   WHERE a.attrelid = v.oid AND NOT a.attisdropped) x"
+    " WHERE x.grantee = 0 AND v.relname <> ALL (%s) AND (pg_relation_is_updatable(o.view, true) & CASE x.privilege_type WHEN 'UPDATE' THEN 4 WHEN 'INSERT' THEN 8"
+    " WHEN 'DELETE' THEN 16 ELSE 0 END) <> 0 ORDER BY 1, 2, 3"
 )
 _IDLE = (
     (
@@ -48,6 +64,25 @@ _IDLE = (
     (
         "disabled rule {1} on {0}",
         "SELECT c.relname, r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE r.ev_enabled = 'D'",
+    ),
+    (
+        "constraint {1} on {0}: a row that it rejects ends the load",
+        "SELECT c.relname, k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE k.contype IN ('c', 'x')",
+    ),
+    (
+        "index {1} on {0}: a row that it rejects ends the load",
+        "SELECT c.relname, x.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid"
+        " WHERE (i.indisunique OR i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM pg_constraint k WHERE k.conindid = i.indexrelid)",
+    ),
+    (
+        "{0}: foreign keys are not checked (DISABLE TRIGGER)",
+        "SELECT DISTINCT c.relname, NULL FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgisinternal AND t.tgenabled = 'D'",
+    ),
+    (
+        "{0}: published (publication {1}) without a replica identity, so that a later run cannot change its rows",
+        "SELECT c.relname, p.pubname FROM pg_publication_tables t JOIN pg_publication p USING (pubname) JOIN pg_class c ON c.relname = t.tablename"
+        " WHERE c.relnamespace::regnamespace::text = quote_ident(t.schemaname) AND c.relreplident = 'n' AND (p.pubupdate OR p.pubdelete)",
     ),
     ("{0}: unlogged, so a server crash empties it", "SELECT c.relname, NULL FROM pg_class c WHERE c.relpersistence = 'u'"),
 )
@@ -77,6 +112,8 @@ def conditions(session: Session, schema: Schema) -> Conditions:
         for action in two
         if action in _ACTIONS
     ]
+    views = session.execute(_VIEWS.format(ours=_OURS).encode(), (list(schema.tables), list(schema.views))).fetchall()
+    refused += [f"PUBLIC may {privilege} {view}, a view of {table}" for privilege, view, table in views]
     for sentence, stands_in_the_way in _rights(session, ours):
         (refused if stands_in_the_way else named).append(sentence)
     return Conditions(refused, [*named, *_events(session)])

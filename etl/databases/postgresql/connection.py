@@ -13,6 +13,7 @@ import psycopg
 import sqlalchemy
 
 from etl.databases import redacted_url
+from etl.databases.conditions import REJECTED
 from etl.databases.postgresql.transport import sslmode
 from etl.databases.quoting import quoted as quoted
 from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
@@ -253,13 +254,16 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
 
 
 _NEXT_STEPS = {
-    "22": "A view or generated column computes a value, and that fails for some row: correct it, or put a table with its rows in its place.",
+    "22": "A view or generated column computes a value, and that fails for some row: correct it, or put a table with its rows in its place."
+    " In the new store: an index or constraint that is not the contract's (`plan` names it): drop it.",
+    "23": REJECTED,
     "22P05": "The new store's encoding must be UTF8: create its database with ENCODING 'UTF8'.",
     "25006": "The server or the role is read-only: give a writable target.",
     "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
     "40P01": "Two sessions were in a deadlock. Close the other sessions that write to this database, then run the same command again: no partial changes were made.",
     "55P03": "Another session holds a lock, autovacuum perhaps. Close the other sessions of this database, raise a short lock_timeout of role or database (`plan` names it),"
     " then run the same command again: no partial changes were made.",
+    "55000": "A table is in a publication (PUBLICATION) without a replica identity, which `plan` names: ALTER TABLE ... REPLICA IDENTITY DEFAULT; then run again.",
     "57014": "The role's statement_timeout ended it (or it was cancelled): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
     "53100": "The server's disk is full: free space there, then run the same command again: no partial changes were made.",
