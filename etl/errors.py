@@ -5,9 +5,13 @@ Messages name tables, keys, columns and files, never values of personal data and
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+# The disk is full, or the user's quota: not a fault of the path at which it showed. Such an OSError is raised again as it is, and is reported as NO_SPACE.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class MigrationError(Exception):

@@ -19,7 +19,7 @@ from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
-from etl.errors import MigrationError, Refused
+from etl.errors import DISK_FULL, MigrationError, Refused
 from etl.objects import CHUNK_BYTES, NOTES, Stored, note_key, object_key
 from etl.objects.journal import append_to_journal
 from etl.system.durable_files import sync_whole, syncs_whole
@@ -49,6 +49,8 @@ class FolderObjects:
                     folder.mkdir(mode=0o700, exist_ok=True)
             self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
             raise MigrationError(f"--objects: {root} cannot be created ({error.strerror}).", "Give a writable folder.") from None
         weakref.finalize(self, os.close, self._root)
         _require_private(self._root, str(root))

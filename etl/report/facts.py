@@ -13,7 +13,7 @@ import polars as pl
 from etl.evidence.approval import approval_status
 from etl.report import counts, goals, set_aside
 from etl.report.chapters import chapters
-from etl.report.decided import decided, statements
+from etl.report.decided import statements
 from etl.report.lists import Lists, document, lists
 from etl.report.signed import signed
 from etl.report.verdict import verdict
@@ -64,7 +64,7 @@ def facts(folder: RunFolder, mappings: Mappings, found: Lists | None = None) -> 
         "checks": _checks(folder),
         "exceptions": _exceptions(mappings, found),
         "held": _held(mappings, found),
-        "rules": _rules(folder, mappings, found),
+        "rules": _rules(mappings, found),
         "companies": _companies(found),
         "decisions": decisions_made(folder),
         "goals": goals.goals(folder, mappings),
@@ -291,9 +291,9 @@ def _said(mappings: Mappings, found: Lists) -> dict[str, str]:
     return said
 
 
-def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
+def _rules(mappings: Mappings, found: Lists) -> list[dict[str, Any]]:
     """Returns every rule with the number of rows that it decided."""
-    flagged, counted, known = dict(found.exceptions.group_by("rule").len().iter_rows()), decided(folder, mappings), statements()
+    flagged, known = dict(found.exceptions.group_by("rule").len().iter_rows()), statements()
     return [
         {
             "rule": rule.number,
@@ -301,7 +301,7 @@ def _rules(folder: RunFolder, mappings: Mappings, found: Lists) -> list[dict[str
             "severity": rule.severity,
             "situation": rule.situation,
             "decision": rule.decision,
-            "decided": counted[rule.number],
+            "decided": found.decided[rule.number],
             "counts": known[rule.number].counts if rule.number in known else "not counted",
             "flagged": flagged.get(rule.number, 0) if rule.flags else None,
         }

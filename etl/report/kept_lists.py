@@ -28,6 +28,7 @@ def keep(folder: RunFolder, mappings: Mappings, found: Lists) -> dict[str, Any]:
         "of": _basis(folder, mappings),
         "visible": found.visible,
         "narrow": found.narrow,
+        "decided": found.decided,
         "files": [[file.path, file.rows, file.size, file.sha256] for file in files],
     }
 
@@ -40,7 +41,9 @@ def kept(folder: RunFolder, mappings: Mappings, known: dict[str, Any] | None) ->
     if known is None or known["of"] != _basis(folder, mappings):
         return None
     frames = {name: pl.DataFrame(folder.read_table(StageFile(*file))) for name, file in zip(_FRAMES, known["files"], strict=True)}
-    return Lists(**frames, differences=differences(folder, mappings), visible=known["visible"], narrow=known["narrow"])
+    return Lists(
+        **frames, differences=differences(folder, mappings), visible=known["visible"], narrow=known["narrow"], decided=known["decided"]
+    )
 
 
 def _basis(folder: RunFolder, mappings: Mappings) -> str:

@@ -14,6 +14,7 @@ from etl.holding.row_counts import RowsByProfile
 from etl.placement.held_rows import HELD
 from etl.placement.row_placement import FLAG
 from etl.report.companies import companies
+from etl.report.decided import decided
 from etl.report.failure_causes import failure_causes
 from etl.report.set_aside import closed_accounts
 from etl.runfolder import layout
@@ -53,6 +54,7 @@ class Lists:
     narrow: int
     companies: pl.DataFrame
     chapters: pl.DataFrame
+    decided: dict[str, int | None]
 
 
 def lists(folder: RunFolder, mappings: Mappings) -> Lists:
@@ -77,6 +79,7 @@ def lists(folder: RunFolder, mappings: Mappings) -> Lists:
         narrow,
         complete,
         by_chapter,
+        decided(folder, mappings),
     )
 
 

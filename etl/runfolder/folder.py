@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.domain.canonical_json import canonical
-from etl.errors import EvidenceAltered, MigrationError, Refused, WrongUsage
+from etl.errors import DISK_FULL, EvidenceAltered, MigrationError, Refused, WrongUsage
 from etl.runfolder import event_log as events
 from etl.runfolder import layout
 from etl.runfolder.event_log import Head
 from etl.runfolder.settings import RunSettings, from_json
 from etl.runfolder.stage_file_io import (
-    FULL,
     HASHING,
     StageFile,
     read_table,
@@ -348,7 +347,7 @@ def _make_private(path: Path) -> None:
             raise Refused(f"{path} belongs to another user.", "Give --run a folder that you own.")
         path.chmod(0o700)
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in DISK_FULL:
             raise
         raise MigrationError(f"The run's folder {path} cannot be created ({error.strerror}).", "Give --run a writable folder.") from None
 

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.errors import EvidenceAltered, MigrationError
+from etl.errors import DISK_FULL, EvidenceAltered, MigrationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 HASHING = 2  # files compared in parallel; hashing releases Python's lock
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 _verified: dict[tuple[str, str, str], tuple[int, ...]] = {}  # by root, path and digest: the file that had this digest in this process
@@ -185,8 +184,8 @@ def inside(folder: int, name: str) -> int:
     except OSError as error:
         if error.errno in (errno.ENOTDIR, errno.ELOOP):
             raise EvidenceAltered(f"{name} in the run's folder is not a folder.", "Start again in a new run folder.") from None
-        if error.errno in FULL:
-            raise  # not a fault of the given path: the error becomes NO_SPACE
+        if error.errno in DISK_FULL:
+            raise
         message = f"The folder {name} of the run's folder cannot be created ({error.strerror})."
         raise MigrationError(message, "Give --run a writable folder.") from None
     os.close(folder)

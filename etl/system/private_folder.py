@@ -7,7 +7,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from etl.errors import MigrationError, Refused
+from etl.errors import DISK_FULL, MigrationError, Refused
 
 
 class PrivateFolder:
@@ -29,6 +29,8 @@ class PrivateFolder:
             if found.st_mode & 0o077:
                 raise Refused(f"{path} is accessible to other users.", f"Restrict it (chmod 700 {path}), or give {option} a new folder.")
         except OSError as error:
+            if error.errno in DISK_FULL:
+                raise
             raise MigrationError(f"{path} cannot be created ({error.strerror}).", f"Give {option} a writable folder.") from None
 
     def write(self, name: str, content: bytes) -> None:

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from etl.errors import WrongUsage
+from etl.errors import DISK_FULL, WrongUsage
 from etl.system.notices import Notices
 from etl.system.progress_note import write_note
 from etl.system.terminal import Screen
@@ -86,6 +86,8 @@ class ProgressReporter:
             try:
                 os.close(_opened_log(self.log))
             except OSError as error:
+                if error.errno in DISK_FULL:
+                    raise
                 raise WrongUsage(f"--log: {self.log} cannot be written ({error.strerror}).", "Give a file in a writable folder.") from None
 
     def info(self, sentence: str) -> None:

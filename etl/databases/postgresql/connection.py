@@ -13,6 +13,7 @@ import psycopg
 import sqlalchemy
 
 from etl.databases import redacted_url
+from etl.databases.conditions import REJECTED
 from etl.databases.postgresql.transport import sslmode
 from etl.databases.quoting import quoted as quoted
 from etl.errors import Busy, MigrationError, NoSpace, Refused, Transient
@@ -115,9 +116,19 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """Returns a connection in UTC and UTF-8; `name` is the database's name in messages. For an old portal use `old_portal`."""
     connection = connected(url, name)
     with safe_errors(name, "connecting"):
-        for together in (SESSION[:2], SESSION[2:]):  # the time-outs first: they may be short
-            connection.execute("; ".join(together).encode())
+        connection.execute("; ".join(SESSION[:2]).encode())  # the time-outs first: they may be short
+        schema = (connection.execute("SELECT pg_catalog.current_schema()").fetchone() or (None,))[0]
+        if schema is not None:
+            # No function or operator of another schema, nor a temporary table, is taken for one of the server's or of the store's.
+            path = "pg_catalog" if is_system(schema) else f"{quoted(schema)}, pg_temp"
+            connection.execute(f"SET search_path = {path}".encode())
+        connection.execute("; ".join(SESSION[2:]).encode())
     return connection
+
+
+def is_system(schema: str) -> bool:
+    """Returns whether the schema is one of the server's own."""
+    return schema.startswith("pg_") or schema == "information_schema"
 
 
 def reading_conninfo(url: str) -> str:
@@ -253,13 +264,16 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
 
 
 _NEXT_STEPS = {
-    "22": "A view or generated column computes a value, and that fails for some row: correct it, or put a table with its rows in its place.",
+    "22": "A view or generated column computes a value, and that fails for some row: correct it, or put a table with its rows in its place."
+    " In the new store: an index or constraint that is not the contract's (`plan` names it): drop it.",
+    "23": REJECTED,
     "22P05": "The new store's encoding must be UTF8: create its database with ENCODING 'UTF8'.",
     "25006": "The server or the role is read-only: give a writable target.",
     "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
     "40P01": "Two sessions were in a deadlock. Close the other sessions that write to this database, then run the same command again: no partial changes were made.",
     "55P03": "Another session holds a lock, autovacuum perhaps. Close the other sessions of this database, raise a short lock_timeout of role or database (`plan` names it),"
     " then run the same command again: no partial changes were made.",
+    "55000": "A table is in a publication (PUBLICATION) without a replica identity, which `plan` names: ALTER TABLE ... REPLICA IDENTITY DEFAULT; then run again.",
     "57014": "The role's statement_timeout ended it (or it was cancelled): ALTER ROLE ... SET statement_timeout = 0; then run the same command again.",
     "42": "Check the role's rights and the schema: the SQL for both roles is in runbooks/roles.md.",
     "53100": "The server's disk is full: free space there, then run the same command again: no partial changes were made.",

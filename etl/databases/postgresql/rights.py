@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from etl.databases.postgresql.connection import connect, old_portal, quoted, safe_errors
+from etl.databases.postgresql.connection import connect, is_system, old_portal, quoted, safe_errors
 from etl.databases.rights import Rights, Wanted
 
 _POWERS = {
@@ -76,7 +76,7 @@ def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
     with connect(url, "--target") as session, safe_errors("--target", "looking at the role's rights"):
         role, excess = _powers(session)
         schema = _one(session, "SELECT current_schema()")
-        if schema is None:
+        if schema is None or is_system(schema):
             return Rights(role, [_no_schema(session)], excess)
         missing = [
             f"may not {privilege} {'in ' if privilege == 'CREATE' else ''}schema {schema}"
@@ -96,8 +96,8 @@ def _one(session: psycopg.Connection[Any], statement: Any, *values: object) -> A
 
 
 def _no_schema(session: psycopg.Connection[Any]) -> str:
-    path = _one(session, "SHOW search_path")
-    return f"no schema of the search path ({path}) exists or is accessible to the role"
+    path = _one(session, "SELECT reset_val FROM pg_settings WHERE name = 'search_path'")
+    return f"no schema of the search path ({path}) exists, is accessible to the role and is not one of the server's own"
 
 
 def _powers(session: psycopg.Connection[Any]) -> tuple[str, list[str]]:
@@ -210,4 +210,11 @@ def _unwritable(session: psycopg.Connection[Any], tables: tuple[str, ...]) -> li
             (list(tables), verb),
         )
         found += _named(f"may not {verb} in", [quoted(name) for (name,) in rows])
+    if not found:  # only an owner may drop and create keys
+        rows = session.execute(
+            "SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%s)"
+            " AND c.relkind IN ('r', 'p') AND NOT pg_has_role(current_user, c.relowner, 'USAGE') ORDER BY 1",
+            (list(tables),),
+        )
+        found += _named("does not own", [quoted(name) for (name,) in rows])
     return found

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import redacted_url
-from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
+from etl.databases.postgresql.connection import connect, is_system, quoted, safe_errors, shapes
 from etl.databases.postgresql.obstacles import RUN_LOCK, holder
 from etl.databases.postgresql.pooler import refuse_pooler, void_lock
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, shut_down_socket
@@ -31,13 +31,14 @@ class TargetSession:
 
     def __init__(self, url: str) -> None:
         self.url, self._shown = url, redacted_url(url)
+        self.perhaps_committed = False
         self.connection: psycopg.Connection[Any] = connect(url, "--target")
         (encoding, schema) = self.one("SELECT getdatabaseencoding(), current_schema()")
         if encoding != "UTF8":
             self.connection.close()
             message = f"--target: the database's encoding is {encoding}; it cannot store every text."
             raise Refused(message, "Create the database with ENCODING 'UTF8' TEMPLATE template0.")
-        if schema is None:
+        if schema is None or is_system(schema):
             self.connection.close()
             raise MigrationError(
                 f"--target: no schema of the role's search path exists in {self._shown} or is accessible to the role.",
@@ -110,6 +111,15 @@ class TargetSession:
         if self.connection.info.transaction_status == TransactionStatus.IDLE:
             self.execute("BEGIN")
             self.execute("SET LOCAL synchronous_commit = on")
+
+    def commit(self) -> None:
+        """Commits; `perhaps_committed` stays false where the server has refused it: only a lost connection leaves that unknown."""
+        self.perhaps_committed = True
+        try:
+            self.execute("COMMIT")
+        except MigrationError:
+            self.perhaps_committed = self.connection.closed
+            raise
 
     def lock_tables(self, schema: Schema, mode: str) -> None:
         """Locks the tables until this transaction ends: what was found stays true until they are changed."""

@@ -20,7 +20,7 @@ from etl.errors import Refused
 from etl.load.difference import known_difference
 from etl.load.staged_rows import run_id_of
 from etl.pipeline.changes import others, refuse_others
-from etl.runfolder.folder import open_locked, open_readonly
+from etl.runfolder.folder import Step, open_locked, open_readonly
 from tests.support.evolution import Content, Staged, _session, constraints, content, differing, evolved, forwards_and_back, staged
 from tests.support.laws import law
 from tests.support.legacy import MAPPINGS, Legacy
@@ -288,11 +288,27 @@ def test_K2_only_differences_are_sent_if_the_earlier_run_is_available_and_the_st
 def _last(runs: list[Staged]) -> Known:
     """What differs between the first two runs, as it is known from their folders."""
     with open_locked(runs[1].folder) as folder:
-        earlier = open_readonly(runs[0].folder)
-        record = RunRecord(run_id_of(earlier), "PUBLISHED", datetime.now(UTC), None, None, earlier.digest("extract", "split", "reattach"))
-        known = known_difference(folder, MAPPINGS.target, record)
+        known = known_difference(folder, MAPPINGS.target, _record(runs))
     assert known is not None
     return known
+
+
+def _record(runs: list[Staged]) -> RunRecord:
+    earlier = open_readonly(runs[0].folder)
+    return RunRecord(run_id_of(earlier), "PUBLISHED", datetime.now(UTC), None, None, earlier.digest("extract", "split", "reattach"))
+
+
+def test_K2_the_load_knows_the_difference_that_the_check_computed(tmp_path: Path) -> None:
+    """The check asks before its own step is recorded; in a whole run the files of both runs are compared once."""
+    runs = [staged(world, tmp_path / str(number), tmp_path / "objects") for number, world in enumerate(changing()[:2])]
+    runs[0].load(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    with open_locked(runs[1].folder) as folder:
+        in_check = known_difference(folder, MAPPINGS.target, _record(runs))
+        folder.steps["check"] = Step("", [], {"critical": 0})
+        in_load = known_difference(folder, MAPPINGS.target, _record(runs))
+    assert in_check is not None
+    assert in_load is not None
+    assert in_check.differences is in_load.differences
 
 
 def test_K8_an_unchanged_store_file_is_emptied_without_a_comparison_and_keeps_no_rows(stores: Stores, tmp_path: Path) -> None:
