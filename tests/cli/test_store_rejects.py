@@ -60,7 +60,7 @@ def test_K8_a_constraint_of_others_is_named_and_a_rejected_row_publishes_nothing
     assert "on login: a row that it rejects ends the load" in plan.out
     done = command(*small.words("run"), "--target", url, folder=small.folder)
     said(done, 1, sqlstate, "Nothing was published by this command.")
-    assert "not the contract's (`plan` names it)" in done.next
+    assert "not the contract's, or no partition for a row (`plan` names it)" in done.next
     assert "a@x.example" not in done.err
 
 
@@ -86,3 +86,80 @@ def test_a_sequence_that_ends_before_the_largest_number_is_named_and_one_that_de
         session.execute("ALTER SEQUENCE criteria_version_criteria_version_id_seq MAXVALUE 9")
         assert command(*small.words("run"), "--target", url, folder=small.folder).code == 0
         assert session.execute("SELECT nextval('criteria_version_criteria_version_id_seq')").fetchone() == (2,)
+
+
+# Objects on the partitions of a table of the contract; and what resolves before the server's own.
+OTHERS = """
+CREATE TABLE again (LIKE migration_exception INCLUDING DEFAULTS);
+DROP TABLE migration_exception;
+CREATE TABLE migration_exception (LIKE again, PRIMARY KEY (rule_cd, legacy_portal_cd, legacy_table, legacy_key), FOREIGN KEY (run_id)
+  REFERENCES migration_run) PARTITION BY LIST (rule_cd);
+CREATE TABLE part PARTITION OF migration_exception FOR VALUES IN ('A12') PARTITION BY LIST (legacy_portal_cd);
+CREATE TABLE deep PARTITION OF part DEFAULT;
+CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.detail = upper(NEW.detail); RETURN NEW; END';
+CREATE TRIGGER kept BEFORE INSERT ON deep FOR EACH ROW EXECUTE FUNCTION kept();
+CREATE RULE none AS ON DELETE TO deep DO INSTEAD NOTHING;
+ALTER TABLE deep ENABLE ROW LEVEL SECURITY;
+ALTER TABLE deep ADD CONSTRAINT short CHECK (detail <> 'x');
+GRANT UPDATE ON deep TO PUBLIC;
+CREATE FUNCTION alike(varchar, varchar) RETURNS bool LANGUAGE sql AS 'SELECT true';
+CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = alike);
+CREATE FUNCTION lower(varchar) RETURNS varchar LANGUAGE sql AS 'SELECT $1';
+"""
+REFUSED = (
+    "trigger kept on deep",
+    "rule none on deep",
+    "deep: row security is on",
+    "PUBLIC may UPDATE deep",
+    "operator =(character varying,character varying): called in place of the server's own",
+    "function lower(character varying): called in place of the server's own",
+)
+
+
+def test_fp62_objects_on_partitions_and_operators_that_replace_the_servers_are_refused_postgresql(small: Workspace, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as session:
+        session.execute("CREATE DATABASE parted")
+    url = make_url(postgres).set(database="parted").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute(TEXT.encode())
+        session.execute(OTHERS.encode())
+        plan = command(*small.words("plan"), "--target", url, folder=small.folder)
+        said(plan, 7, *REFUSED)
+        assert "inherits" not in plan.err
+        session.execute("DROP OPERATOR public.= (varchar, varchar); DROP FUNCTION lower(varchar); DROP TABLE deep, part")
+        # The server's own names come last for other sessions of this database: ours set the path themselves.
+        session.execute("CREATE SCHEMA beside; CREATE FUNCTION beside.never(text, text) RETURNS bool LANGUAGE sql AS 'SELECT 1/0 = 1'")
+        session.execute("CREATE OPERATOR beside.= (LEFTARG = text, RIGHTARG = text, FUNCTION = beside.never)")
+        session.execute("ALTER DATABASE parted SET search_path = public, beside, pg_catalog")
+        plan = command(*small.words("plan"), "--target", url, folder=small.folder)
+        assert plan.code == 0, plan.err
+        assert "migration_exception: partitioned without a default partition: a row that no partition takes ends the load" in plan.out
+        done = command(*small.words("run"), "--target", url, folder=small.folder)
+        said(done, 1, "SQLSTATE 23514 on migration_exception", "Nothing was published by this command.")
+        session.execute("CREATE TABLE public.rest PARTITION OF public.migration_exception DEFAULT")
+        done = command(*small.words("run"), "--target", url, folder=small.folder)
+        assert done.code == 0, done.err
+        for first in ("pg_catalog", "pg_temp"):
+            session.execute(f"ALTER DATABASE parted SET search_path = {first}, public".encode())
+            plan = command(*small.words("plan"), "--target", url, folder=small.folder)
+            assert plan.code == 0, plan.err
+
+
+def test_tables_and_views_of_another_owner_are_named_by_plan_or_kept_postgresql(small: Workspace, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as session:
+        session.execute("CREATE DATABASE owned")
+        session.execute("CREATE ROLE filler LOGIN; CREATE ROLE owner")
+    there = make_url(postgres).set(database="owned")
+    url = there.set(username="filler").render_as_string(hide_password=False)
+    with psycopg.connect(there.render_as_string(hide_password=False), autocommit=True) as session:
+        session.execute("GRANT ALL ON SCHEMA public TO filler")
+        session.execute("GRANT CREATE, TEMP ON DATABASE owned TO filler")
+        session.execute(f"SET ROLE filler; {TEXT}; RESET ROLE".encode())
+        session.execute("ALTER VIEW account_picker OWNER TO owner; GRANT SELECT ON account_picker TO filler")
+        session.execute("ALTER TABLE message OWNER TO owner; GRANT ALL ON message TO filler")
+        said(command(*small.words("plan"), "--target", url, folder=small.folder), 1, 'role filler does not own "message"')
+        session.execute("ALTER TABLE message OWNER TO filler; GRANT SELECT ON ALL TABLES IN SCHEMA public TO owner")
+        done = command(*small.words("run"), "--target", url, folder=small.folder)
+        assert done.code == 0, done.err
+        kept = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'account_picker'"
+        assert session.execute(kept).fetchone() == ("owner",)
