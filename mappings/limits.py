@@ -112,7 +112,7 @@ def digest_of_files(files: Map[str, bytes]) -> str:
     """Returns the SHA-256 over these files, their paths and sizes included."""
     digest = hashlib.sha256()
     for name, content in files.items():
-        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+        digest.update(os.fsencode(f"{name}\0{len(content)}\0") + content)  # a name may be not UTF-8: it is refused by name later
     return digest.hexdigest()
 
 

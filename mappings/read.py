@@ -103,7 +103,7 @@ def _files(folder: Path) -> dict[str, bytes]:
 def _digest(files: dict[str, bytes]) -> str:
     digest = hashlib.sha256()
     for shown, content in files.items():
-        digest.update(f"{shown}\0{len(content)}\0".encode())
+        digest.update(os.fsencode(f"{shown}\0{len(content)}\0"))
         digest.update(content)
     return digest.hexdigest()
 

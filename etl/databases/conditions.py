@@ -13,6 +13,10 @@ _PIECES = re.compile(
     r"""(?P<gap>\s+|--[^\n]*|/\*.*?\*/)|(?P<text>'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*"|\[[^\]]*\]|`[^`]*`)|(?P<word>[^\W\d]\w*)|(?P<sign>\d+|.)""",
     re.DOTALL,
 )
+REJECTED = (
+    "The new store has a constraint or an index that is not the contract's, or no partition for a row (`plan` names it): drop it, or create it after the"
+    " migration; then run the same command again."
+)
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 

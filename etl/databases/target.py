@@ -275,6 +275,11 @@ class Target(Protocol):
         """
         ...
 
+    @property
+    def perhaps_committed(self) -> bool:
+        """Returns whether a COMMIT was sent that the store did not refuse; False: it holds nothing of this session."""
+        ...
+
     def differs_from_staged(self, schema: Schema) -> list[str]:
         """Returns the names of the tables whose rows are not exactly the staged ones."""
         ...

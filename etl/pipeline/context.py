@@ -30,7 +30,7 @@ class RunContext:
     reporter: ProgressReporter
     pool: WorkerPool
     limits: Limits = field(default_factory=Limits)
-    publishing: bool = False  # whether the publishing transaction was begun
+    publishing: bool = False  # whether the publishing transaction was perhaps committed
     decisions: Decisions = NO_DECISIONS
     acceptance: Acceptance = NO_ACCEPTANCE
     alone: bool = False  # whether the command is this one step, and its answer is the step's sentence

@@ -9,7 +9,7 @@ _NOT_LOST = "Nothing has to be loaded again: the same command compares and repor
 
 
 def known(folder: RunFolder, publishing: bool) -> str:
-    """Returns a sentence: whether the store is published. `publishing`: this command began the publishing transaction."""
+    """Returns a sentence: whether the store is published. `publishing`: this command sent its COMMIT."""
     if "load" in folder.steps:
         return f"The store is published ({folder.steps['load'].facts['run_id']})."
     if publishing:
@@ -19,7 +19,11 @@ def known(folder: RunFolder, publishing: bool) -> str:
 
 def truthful(error: MigrationError, step: str, folder: RunFolder, publishing: bool) -> MigrationError:
     """Returns the error with the state of publishing; one that prevented `reconcile` becomes exit 4: published, and not compared."""
-    if error.exit_code != 1 or step not in ("load", "reconcile", "report") or not (publishing or "load" in folder.steps):
+    if (
+        error.exit_code != 1
+        or step not in ("load", "reconcile", "report")
+        or (step != "load" and not publishing and "load" not in folder.steps)
+    ):
         return error
     message = f"{error.message} {known(folder, publishing)}"
     if step == "reconcile":

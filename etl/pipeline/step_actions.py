@@ -210,7 +210,6 @@ def _load(context: RunContext) -> Step:
                     target.identity(objects_uri), redacted_url(target_url)
                 )  # from here no other store's rollback removes an object
                 _refuse_missing_objects(context, objects)
-                context.publishing = True
 
             try:
                 refuse_left_out(options, target_url)
@@ -229,6 +228,7 @@ def _load(context: RunContext) -> Step:
                 )
                 orphans = remove_orphans(folder, target, objects, target.identity(objects_uri))
             finally:
+                context.publishing |= target.perhaps_committed
                 target.close()
     for leftover in (folder.path / layout.LOAD).glob("staging.sqlite*"):
         leftover.unlink()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -113,6 +116,36 @@ BAD: dict[str, tuple[Change, tuple[tuple[str, ...], ...]]] = {
         lambda folder: _sheet(folder / "portal" / "more.xlsx"),
         (("source.toml: ignored.hid: found the physical table hid, which no file reads", '[ignored] hid = "why"'),),
     ),
+    "names that no database could have": (
+        _all_of(
+            lambda folder: (folder / "portal" / "Sqlite_x.csv").write_text("a\n"),
+            lambda folder: (folder / "portal" / os.fsdecode(b"\xff.csv")).write_text("a\n"),
+        ),
+        (
+            ("Sqlite_x.csv: found a table's name that begins with sqlite_, expected another name",),
+            (r"\udcff.csv: found a name that is not UTF-8",),
+        ),
+    ),
+    "more columns than a database could have": (
+        lambda folder: (folder / "portal" / "wide.csv").write_text(";".join(f"c{number}" for number in range(2_001)) + "\n"),
+        (("wide.csv: line 1: found 2,001 columns, expected at most 1,990",),),
+    ),
+    "a file of the adapter whose name is not UTF-8": (
+        lambda folder: (folder / "adapter" / "portal2" / os.fsdecode(b"\xff.toml")).write_text(""),
+        ((r"portal2/\udcff.toml: found a file not named after a contract table",),),
+    ),
+    "words with U+0000": (
+        _all_of(
+            _of(CONTACT, 'ctpat_mail_ind = { constant = "Y" }', r'ctpat_mail_ind = { constant = "\u0000" }'),
+            _of("adapter/portal2/security_model.toml", '["first", "last"]', r'["first", "last"], with = "\u0000"'),
+            _of("adapter/codes/role.csv", "parent,OFFICER", "parent,OFF\0ICER"),
+        ),
+        (
+            ("company_contact.toml: from[0].columns.ctpat_mail_ind.constant: found a text with U+0000",),
+            ("security_model.toml: from[0].columns.model_name.with: found a text with U+0000",),
+            ("codes/role.csv: line 2: found a word with U+0000 for 'parent'",),
+        ),
+    ),
     "hostile names in the header": (
         _of(GUARDIAN, "first;last", '"fi""[r]s\nt";' + "x" * 200),
         (
@@ -188,6 +221,20 @@ def test_one_physical_row_can_be_two_rows_under_two_keys_and_blocks_can_share_a_
     marked = first + "[[from]]" + second.replace(key, 'contact_id = { number = "no", mark = "B" }')
     (tmp_path / CONTACT).write_text("[[from]]" + marked, encoding="utf-8")
     assert world.plan().code == 0
+
+
+def test_a_header_without_a_line_end_a_byte_order_mark_and_a_name_of_any_bytes_beside_the_files_are_read(tmp_path: Path) -> None:
+    world = school(tmp_path)
+    for file in (tmp_path / "portal").glob("*.csv"):
+        text = file.read_text(encoding="utf-8")
+        text = text.splitlines()[0] if file.stem == "answer" else text
+        file.write_bytes(f"\ufeff{text}".encode("utf-16-le"))
+    _of(SOURCE, "[csv]", '[csv]\nencoding = "utf-16-le"')(tmp_path)
+    (tmp_path / "portal" / os.fsdecode(b"\xff.txt")).write_text("x")
+    for done in (world.plan(), world.run()):
+        assert done.code == 0, done.err
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as store:
+        assert store.execute("SELECT count(*) FROM login").fetchone() == (5,)
 
 
 def test_what_scaffold_wrote_beside_its_draft_does_not_stop_a_plan(tmp_path: Path) -> None:

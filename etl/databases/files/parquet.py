@@ -50,10 +50,12 @@ def _word(kind: Any) -> str:
         (types.is_integer, "BIGINT"),
         (types.is_string, "TEXT"),
         (types.is_large_string, "TEXT"),
+        (types.is_string_view, "TEXT"),
         (types.is_date, "DATE"),
         (types.is_timestamp, "TIMESTAMP"),
         (types.is_binary, "BYTEA"),
         (types.is_large_binary, "BYTEA"),
+        (types.is_binary_view, "BYTEA"),
         (types.is_fixed_size_binary, "BYTEA"),
         (types.is_floating, "DOUBLE"),
     ):
@@ -72,9 +74,11 @@ def _cells(column: Any) -> list[Any]:
 
 
 def _one(value: Any) -> Any:
-    """Returns an Arrow scalar's cell; where Python has no such value its text, which then is an unreadable value (X2)."""
+    """Returns an Arrow scalar's cell; where Python has no such value its text, which then is an unreadable value (X2); bytes of an invalid text (E8)."""
     try:
         return _cell(value.as_py())
+    except UnicodeDecodeError:
+        return value.cast("binary").as_py()
     except (OverflowError, ValueError):
         return value.cast("string").as_py()
 

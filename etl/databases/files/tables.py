@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time
@@ -37,6 +38,7 @@ def tables_in(folder: Path, option: str) -> list[FileTable]:
             wrong += problems
         else:
             found.append(FileTable(file.stem, file))
+    wrong += [FileProblem(str(table), "", *reason) for table in found if (reason := _unusable(table.name))]
     seen: dict[str, FileTable] = {}
     for table in found:
         first = seen.setdefault(table.name.casefold(), table)
@@ -51,9 +53,19 @@ def tables_in(folder: Path, option: str) -> list[FileTable]:
     return found
 
 
+def _unusable(name: str) -> tuple[str, str] | None:
+    """Returns (found, expected) where no database could have a table of that name; else None."""
+    if name.casefold().startswith("sqlite_"):  # reserved in the private copy
+        return "a table's name that begins with sqlite_", "another name"
+    if any("\ud800" <= one <= "\udfff" for one in name):
+        return "a name that is not UTF-8", "a name in UTF-8"
+    return None
+
+
 def not_read(folder: Path) -> list[str]:
-    """Returns the names of all other entries of the folder, sorted: hidden files, folders, files of other kinds."""
-    return sorted(f"{file.name}/" if file.is_dir() else file.name for file in folder.iterdir() if not _is_table(file))
+    """Returns the names of all other entries of the folder, sorted: hidden files, folders, files of other kinds; bytes that are not UTF-8 as escapes."""
+    found = sorted(f"{file.name}/" if file.is_dir() else file.name for file in folder.iterdir() if not _is_table(file))
+    return [os.fsencode(name).decode("utf-8", "backslashreplace") for name in found]
 
 
 def _is_table(file: Path) -> bool:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, TextIO
 
 from etl.databases.files.wrong import FileProblem, FilesWrong, FileTable, columns_of, refused
@@ -77,7 +78,9 @@ def _lines(table: FileTable, delimiter: str, encoding: str) -> Iterator[tuple[in
 
 
 def _keeping(file: TextIO, kept: list[str]) -> Iterator[str]:
-    for line in file:
+    """Yields the physical lines; without a byte order mark, which most encodings take for a character."""
+    first = next(file, "").removeprefix("\ufeff")
+    for line in chain([first] if first else [], file):
         kept.append(line)
         yield line
 

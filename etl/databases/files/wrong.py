@@ -9,6 +9,7 @@ from pathlib import Path
 from etl.errors import MigrationError
 from etl.system.visible import listed, visible
 
+_COLUMNS = 1_990  # the private copy has room for 2,000, with those that a query adds
 _LONGEST = 1_000  # characters of a column's name: no database has longer ones, and a line without separators is not a header
 
 
@@ -75,6 +76,8 @@ def columns_of(table: FileTable, head: Sequence[str]) -> dict[str, str]:
         wrong.append((f"{table.head}, column {', '.join(blank)}", "a blank name", "a name for every column"))
     if doubled:
         wrong.append((table.head, f"{', '.join(map(repr, doubled))} more than once", "a unique name for every column"))
+    if len(head) > _COLUMNS:
+        wrong.append((table.head, f"{len(head):,} columns", f"at most {_COLUMNS:,}: the file may have another delimiter"))
     if any("\0" in name for name in head):
         wrong.append((table.head, "the character U+0000", "names without it: the file may be in another encoding, such as utf-16"))
     if len(long) > _LONGEST:

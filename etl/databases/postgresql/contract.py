@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 from etl.databases.conditions import query_of
 from etl.databases.editions import VIEW_DIFFERS
 from etl.databases.postgresql.connection import RELATION_KINDS, quoted, shapes
+from etl.errors import MigrationError
 from mappings.schema import Schema, Table
 
 Session = psycopg.Connection[Any]
@@ -121,15 +122,17 @@ def _generated(session: Session) -> set[tuple[str, str]]:
 def _keys(session: Session) -> dict[str, set[str]]:
     """Returns, by table, the primary, unique and foreign keys in the form of `_key_differences`."""
     statement = (
-        "SELECT c.relname, k.contype::text, array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum)), f.relname"
+        "SELECT c.relname, k.contype::text, array_agg(a.attname::text ORDER BY array_position(k.conkey, a.attnum)),"
+        " CASE WHEN f.oid IS NULL OR f.relnamespace = c.relnamespace THEN f.relname::text ELSE k.confrelid::regclass::text END,"
+        " substring(pg_get_constraintdef(k.oid) FROM ' NOT (?:VALID|ENFORCED)$')"
         " FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_class f ON f.oid = k.confrelid"
         " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)"
-        " WHERE k.contype IN ('p', 'u', 'f') AND c.relnamespace = current_schema()::regnamespace GROUP BY k.oid, k.contype, c.relname, f.relname"
+        " WHERE k.contype IN ('p', 'u', 'f') AND c.relnamespace = current_schema()::regnamespace GROUP BY k.oid, c.oid, f.oid"
     )
     kinds = {"p": "PRIMARY KEY", "u": "UNIQUE", "f": "FOREIGN KEY"}
     found: dict[str, set[str]] = {}
-    for table, kind, columns, referred in session.execute(statement):
-        found.setdefault(table, set()).add(_key(kinds[kind], tuple(columns)) + (f" to {referred}" if referred else ""))
+    for table, kind, columns, referred, weaker in session.execute(statement):
+        found.setdefault(table, set()).add(_key(kinds[kind], tuple(columns)) + (f" to {referred}" if referred else "") + (weaker or ""))
     return found
 
 
@@ -141,6 +144,19 @@ def advance(session: Session, schema: Schema) -> list[str]:
         row = session.execute("SELECT pg_get_serial_sequence(%s, %s)", (quoted(table), column)).fetchone()
         if row is None or row[0] is None:
             continue
+        found = session.execute(
+            f"SELECT s.seqmax, t.largest, s.seqincrement FROM pg_sequence s, (SELECT max({quoted(column)}) AS largest FROM {quoted(table)}) t"
+            " WHERE s.seqrelid = %s::regclass".encode(),
+            (row[0],),
+        ).fetchone()
+        last, largest, step = found or (0, None, 1)
+        if step < 0:  # it counts away from the numbers of the old portals
+            continue
+        if largest is not None and last <= largest:
+            raise MigrationError(
+                f"--target: {row[0]}, the sequence of {table}.{column}, ends at {last:,}; the largest number in the table is {largest:,}.",
+                f"ALTER SEQUENCE {row[0]} MAXVALUE ...; then run the same command again.",
+            )
         # Never backwards: numbers that the new portal has assigned stay assigned.
         session.execute(
             f"SELECT setval(%s::regclass, greatest(s.last_value, t.largest)) FROM {row[0]} s,"

@@ -65,6 +65,10 @@ class TableProperties:
     after: list[str] = field(default_factory=list)
 
 
+# The contract's views are created again: with this role as their owner and without options.
+_OTHER_VIEWS = f"SELECT count(*) FROM pg_class WHERE oid IN ({_OIDS}) AND relkind = 'v' AND (relowner <> current_user::regrole OR reloptions IS NOT NULL)"
+
+
 def table_properties(session: Session, schema: Schema, tables: Sequence[Table]) -> TableProperties | None:
     """Returns the properties of these empty tables; None where one has rows, or a property that cannot be carried over."""
     names = {"names": [table.name for table in tables]}
@@ -75,7 +79,9 @@ def table_properties(session: Session, schema: Schema, tables: Sequence[Table]) 
             return session.execute(statement.encode(), values).fetchall()
 
     filled = " OR ".join(f"EXISTS (SELECT 1 FROM {quoted(name)})" for name in names["names"])
-    if rows(_PLAIN, names) != [(len(tables),)] or any(rows(question, shown) != [(0,)] for question in (_HANGS, _SET, _OTHER_CONSTRAINTS)):
+    if rows(_PLAIN, names) != [(len(tables),)] or any(
+        rows(question, shown) != [(0,)] for question in (_HANGS, _SET, _OTHER_CONSTRAINTS, _OTHER_VIEWS)
+    ):
         return None
     if rows(f"SELECT {filled}", {}) != [(False,)]:
         return None

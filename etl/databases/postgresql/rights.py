@@ -96,7 +96,7 @@ def _one(session: psycopg.Connection[Any], statement: Any, *values: object) -> A
 
 
 def _no_schema(session: psycopg.Connection[Any]) -> str:
-    path = _one(session, "SHOW search_path")
+    path = _one(session, "SELECT reset_val FROM pg_settings WHERE name = 'search_path'")
     return f"no schema of the search path ({path}) exists or is accessible to the role"
 
 
@@ -210,4 +210,11 @@ def _unwritable(session: psycopg.Connection[Any], tables: tuple[str, ...]) -> li
             (list(tables), verb),
         )
         found += _named(f"may not {verb} in", [quoted(name) for (name,) in rows])
+    if not found:  # only an owner may drop and create keys
+        rows = session.execute(
+            "SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relname = ANY (%s)"
+            " AND c.relkind IN ('r', 'p') AND NOT pg_has_role(current_user, c.relowner, 'USAGE') ORDER BY 1",
+            (list(tables),),
+        )
+        found += _named("does not own", [quoted(name) for (name,) in rows])
     return found

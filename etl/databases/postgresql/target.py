@@ -122,7 +122,7 @@ class PostgresTarget(TargetSession):
             # Nothing was copied: the rows must be the staged ones, of that transaction alone, without writes by other sessions meanwhile.
             refuse_altered(touched(self.store_state, self._wrote))
             refuse_conditions(self.conditions(schema))
-        self.execute("COMMIT")
+        self.commit()
         self.staged = False
         return changes
 
@@ -144,7 +144,7 @@ class PostgresTarget(TargetSession):
         tell("load: recording what was published", 0, 0)
         self.store_state = merge.store_state_of(self.connection, schema)
         refuse_altered(self._others_rows(known, changes))
-        self.execute("COMMIT")
+        self.commit()
         self.staged = False
         return changes
 
@@ -246,7 +246,7 @@ class PostgresTarget(TargetSession):
             if not self.rows(UNDO):
                 self.execute(f"DROP TABLE {UNDO}")
         self.drop_staging_tables()
-        self.execute("COMMIT")
+        self.commit()
         self.staged = False
         return changes
 

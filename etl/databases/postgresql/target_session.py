@@ -31,6 +31,7 @@ class TargetSession:
 
     def __init__(self, url: str) -> None:
         self.url, self._shown = url, redacted_url(url)
+        self.perhaps_committed = False
         self.connection: psycopg.Connection[Any] = connect(url, "--target")
         (encoding, schema) = self.one("SELECT getdatabaseencoding(), current_schema()")
         if encoding != "UTF8":
@@ -110,6 +111,15 @@ class TargetSession:
         if self.connection.info.transaction_status == TransactionStatus.IDLE:
             self.execute("BEGIN")
             self.execute("SET LOCAL synchronous_commit = on")
+
+    def commit(self) -> None:
+        """Commits; `perhaps_committed` stays false where the server has refused it: only a lost connection leaves that unknown."""
+        self.perhaps_committed = True
+        try:
+            self.execute("COMMIT")
+        except MigrationError:
+            self.perhaps_committed = self.connection.closed
+            raise
 
     def lock_tables(self, schema: Schema, mode: str) -> None:
         """Locks the tables until this transaction ends: what was found stays true until they are changed."""

@@ -48,9 +48,12 @@ def conditions(connection: sqlite3.Connection, schema: Schema) -> Conditions:
             refused.append(f"trigger {name} on {of}")
         if kind == "table" and of in schema.tables:
             refused += _of_table(connection, of, sql or "")
+    rejecting = [
+        sentence for kind, name, _, _, sql in rows if kind == "table" and name in ours for sentence in _rejecting(connection, name, sql)
+    ]
     kinds = {name: kind for kind, name, *_ in rows}
     others = sorted(name for kind, name, *_ in rows if kind in ("table", "view") and not _known(name, schema))
-    return Conditions(refused, [f"not of the contract: {kinds[name]} {name}" for name in others])
+    return Conditions(refused, [*rejecting, *(f"not of the contract: {kinds[name]} {name}" for name in others)])
 
 
 def _known(name: str, schema: Schema) -> bool:
@@ -74,6 +77,17 @@ def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]
         if action in _ACTS
     ]
     return found + [f"{table}.{column}: collation {name}" for column, name in _collations(sql, [name for name, _ in info])]
+
+
+def _rejecting(connection: sqlite3.Connection, table: str, sql: str | None) -> list[str]:
+    """Returns what may reject a row of the contract: CHECK constraints, and unique indexes and those of computed values that are no keys."""
+    found = [f"{table}: a CHECK constraint: a row that it rejects ends the load"] if "check" in tokens(sql or "") else []
+    indexes = connection.execute(
+        "SELECT name FROM pragma_index_list(?, 'main') i WHERE origin = 'c' AND (\"unique\" OR partial"
+        " OR EXISTS (SELECT 1 FROM pragma_index_xinfo(i.name, 'main') WHERE cid = -2)) ORDER BY 1",
+        (table,),
+    ).fetchall()
+    return found + [f"index {name} on {table}: a row that it rejects ends the load" for (name,) in indexes]
 
 
 def _collations(sql: str, columns: list[str]) -> list[tuple[str, str]]:

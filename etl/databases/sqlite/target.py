@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy
 
 from etl.databases import redacted_url
-from etl.databases.conditions import Conditions, refuse_altered
+from etl.databases.conditions import REJECTED, Conditions, refuse_altered
 from etl.databases.editions import VIEW_DIFFERS, words_of
 from etl.databases.sqlite import merge
 from etl.databases.sqlite.conditions import conditions
@@ -68,6 +68,7 @@ class SqliteTarget:
         self._staging = staging_folder / "staging.sqlite"
         self.store_state: dict[str, str] = {}
         self.images: dict[str, str] | None = None
+        self.perhaps_committed = False
         self._known: int | None = None  # the data version when the file was found to hold exactly the published rows
         self._lock = self._locked()
         uri = f"file:{urllib.parse.quote(str(self.path))}?mode=rwc"
@@ -181,13 +182,27 @@ class SqliteTarget:
             broken = run("PRAGMA foreign_key_check").fetchone()
             if broken:
                 raise orphaned(f"{broken[0]} (a foreign key to {broken[2]})")
+            self.perhaps_committed = True
             run("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self._connection.in_transaction:
                 run("ROLLBACK")
+                self.perhaps_committed = False
+            if isinstance(error, sqlite3.IntegrityError):
+                raise self._rejected(error) from None
             raise
         finally:
             run("PRAGMA foreign_keys = on")
+
+    def _rejected(self, error: sqlite3.IntegrityError) -> MigrationError:
+        """Returns the error for a row that a constraint or an index rejects: its table and columns, or its name."""
+        what, _, about = str(error).partition(": ")
+        if error.sqlite_errorname == "SQLITE_CONSTRAINT_CHECK":  # `about` may be its expression, which may contain values
+            found = self._connection.execute(
+                "SELECT name FROM main.sqlite_master WHERE type = 'table' AND instr(sql, ?) ORDER BY 1", (about,)
+            ).fetchall()
+            about = ", ".join(name for (name,) in found)
+        return MigrationError(f"--target: writing failed: {what} ({about}).", REJECTED)
 
     def _digest(self, after: int | None = None) -> str:
         """Returns the SHA-256 of the file while no other process can write; '' where the file is not the whole store or has a commit besides `after` + 1.

@@ -2,6 +2,7 @@
 
 import codecs
 import importlib
+import io
 import math
 import re
 import sqlite3
@@ -33,7 +34,8 @@ class FolderDatabase(SqliteDatabase):
         file = Path(self._folder.name) / "copy.sqlite"
         self._others: list[str] = []
         try:
-            self._others = sorted(path.name for path in folder.iterdir() if not _holds_a_table(path)) if folder.is_dir() else []
+            others = sorted(path.name for path in folder.iterdir() if not _holds_a_table(path)) if folder.is_dir() else []
+            self._others = [name.encode("utf-8", "backslashreplace").decode() for name in others]  # a name may be bytes of any kind
             _copied(folder, file, delimiter, encoding)
         except (pa.ArrowException, OSError, ValueError, sqlite3.Error) as error:
             self._folder.cleanup()
@@ -99,6 +101,10 @@ def _copied_text(copy: sqlite3.Connection, path: Path, delimiter: str, encoding:
             _filled(copy, path.stem, *_of_text(path, delimiter, encoding, size))
             return
         except pa.ArrowInvalid as error:
+            if "cannot infer number of columns" in str(error):  # a header whose line has no end
+                ended = io.BytesIO(f"{path.read_bytes().decode(_named(encoding))}\n".encode())
+                _filled(copy, path.stem, *_of_text(ended, delimiter, "utf-8", size))
+                return
             if "straddl" not in str(error) or size == _BLOCKS[-1]:
                 raise
             if copy.in_transaction:
@@ -106,19 +112,23 @@ def _copied_text(copy: sqlite3.Connection, path: Path, delimiter: str, encoding:
             copy.execute(f"DROP TABLE IF EXISTS {_quoted(path.stem)}")
 
 
-def _of_text(path: Path, delimiter: str, encoding: str, size: int) -> tuple[list[str], Iterator[Any]]:
+def _named(encoding: str) -> str:
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
+def _of_text(file: Path | io.BytesIO, delimiter: str, encoding: str, size: int) -> tuple[list[str], Iterator[Any]]:
     csv = pyarrow.csv
-    known = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-    reading = csv.ReadOptions(encoding=known, block_size=size)
+    reading = csv.ReadOptions(encoding=_named(encoding), block_size=size)
     parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    with csv.open_csv(path, reading, parsing, csv.ConvertOptions(strings_can_be_null=False)) as first:
+    start = file.getvalue() if isinstance(file, io.BytesIO) else None  # a reader closes what it is given
+    with csv.open_csv(file, reading, parsing, csv.ConvertOptions(strings_can_be_null=False)) as first:
         names = first.schema.names
     if len(names) == 1:  # an empty line is a row with an empty cell
         parsing = csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False)
     texts = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
 
     def rows() -> Iterator[Any]:
-        with csv.open_csv(path, reading, parsing, texts) as reader:
+        with csv.open_csv(file if start is None else io.BytesIO(start), reading, parsing, texts) as reader:
             for batch in reader:
                 yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
@@ -139,7 +149,14 @@ def _values(column: Any) -> list[Any]:
     try:
         return [_value(cell) for cell in column.to_pylist()]
     except (OverflowError, ValueError):  # Arrow has days and moments that Python does not have: their texts
-        return [_value(cell.as_py()) if _has_value(cell) else cell.cast(pa.string()).as_py() for cell in column]
+        return [_value(cell.as_py()) if _has_value(cell) else _text_of(cell) for cell in column]
+
+
+def _text_of(cell: Any) -> Any:
+    try:
+        return cell.cast(pa.string()).as_py()
+    except UnicodeDecodeError:  # E8: the bytes of an invalid text
+        return cell.cast(pa.binary()).as_py()
 
 
 def _has_value(cell: Any) -> bool:

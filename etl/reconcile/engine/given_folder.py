@@ -56,6 +56,6 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     total = hashlib.sha256()
     for parts in sorted(tuple(name.split("/")) for name in files):  # as paths are sorted: part by part
         name = "/".join(parts)
-        total.update(b"%s\0%d\0" % (name.encode(), len(files[name])))
+        total.update(b"%s\0%d\0" % (os.fsencode(name), len(files[name])))
         total.update(files[name])
     return total.hexdigest()

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,8 @@ from etl.reconcile.engine.cells import Raw, Text, Unfit
 from etl.reconcile.present.words import Recipe
 
 _MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-_DATE_PARTS = re.compile("YYYY|YY|MON|MM|DD|HH24|HH12|AM|MI|SS|FF")
+_DATE_PARTS = re.compile("YYYY|YY|MON|MM|DD")  # in `date` all else is literal, also the words for a time of day
+_MOMENT_PARTS = re.compile("YYYY|YY|MON|MM|DD|HH24|HH12|AM|MI|SS|FF")
 _DIGITS = {
     "YYYY": r"\d{4}",
     "YY": r"\d\d",
@@ -36,7 +38,7 @@ def text_form(raw: Raw) -> str | None:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, float):
-        return str(int(raw)) if raw.is_integer() else repr(raw)
+        return str(int(Decimal(repr(raw)))) if raw.is_integer() else repr(raw)
     if isinstance(raw, datetime):
         return raw.isoformat(" ")
     if isinstance(raw, date):
@@ -120,7 +122,7 @@ def _of_text(recipe: Recipe, text: str) -> object:
                 return recipe.codes[text]
             return text if "*" in recipe.codes else _BAD
         case "date":
-            day = _parsed(text, words["form"], words.get("pivot"))
+            day = _parsed(text, words["form"], words.get("pivot"), _DATE_PARTS)
             return _BAD if day is None else day.date().isoformat()
         case "moment":
             moment = _moment(text, words["form"], words.get("pivot"), words.get("zone", "UTC"))
@@ -152,7 +154,7 @@ def _moment(text: str, form: str, pivot: int | None, zone: str) -> datetime | No
             return datetime(1970, 1, 1) + timedelta(**{unit: int(text)})
         except OverflowError:
             return None
-    local = _parsed(text, form, pivot)
+    local = _parsed(text, form, pivot, _MOMENT_PARTS)
     if local is None or zone == "UTC":
         return local
     try:  # the earlier of two instants; the offset before the gap for a wall clock that was skipped
@@ -167,16 +169,16 @@ def _zone(name: str) -> ZoneInfo:
 
 
 @lru_cache(maxsize=256)
-def _pattern(form: str) -> re.Pattern[str]:
+def _pattern(form: str, parts: re.Pattern[str]) -> re.Pattern[str]:
     built, last = "", 0
-    for match in _DATE_PARTS.finditer(form):
+    for match in parts.finditer(form):
         built += re.escape(form[last : match.start()]) + f"(?P<{match[0]}>{_DIGITS[match[0]]})"
         last = match.end()
     return re.compile(built + re.escape(form[last:]), re.ASCII)
 
 
-def _parsed(text: str, form: str, pivot: int | None) -> datetime | None:
-    match = _pattern(form).fullmatch(text)
+def _parsed(text: str, form: str, pivot: int | None, parts: re.Pattern[str]) -> datetime | None:
+    match = _pattern(form, parts).fullmatch(text)
     if match is None:
         return None
     said = match.groupdict()

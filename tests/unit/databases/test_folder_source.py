@@ -78,6 +78,12 @@ def test_odd_types_and_values_of_parquet_come_as_they_are_on_both_sides(tmp_path
         "ZERO": (pa.nulls(3), ""),
         "FIXED": (pa.array([b"ab", b"12", None], pa.binary(2)), "BYTEA"),
         "TEXT": (pa.array(["1.50", "007", "1e5"]), "TEXT"),
+        "VIEW": (pa.array(["a", "b", "c"], pa.string_view()), "TEXT"),
+        "BYTES": (pa.array([b"a", b"b", b"c"], pa.binary_view()), "BYTEA"),
+        "SPOILT": (
+            pa.Array.from_buffers(pa.string(), 3, [None, *pa.array(["a", "bb", "c"]).buffers()[1:2], pa.py_buffer(b"a\xffbc")]),
+            "TEXT",
+        ),
     }
     pq.write_table(pa.table({name: array for name, (array, _) in columns.items()}), tmp_path / "t.parquet")
     with FolderSource(f"folder:{tmp_path}", "Portal 2.0") as source:
@@ -85,6 +91,7 @@ def test_odd_types_and_values_of_parquet_come_as_they_are_on_both_sides(tmp_path
     first, second, third = (tuple(map(str, row)) for row in loader_and_verifier(tmp_path, "t"))
     assert first[:5] == ("1.50", "99999999999999999999", "18446744073709551615", "-9223372036854775808", "NaN")
     assert (first[7], first[8:10]) == ("2009-02-13 23:31:30.123456789", ("1", "[1]"))
+    assert second[-1] == "\ufffdb"
     assert second[:5] == ("100", "7", "9223372036854775808", "9223372036854775807", "1.5")
     assert third == (
         "12345678901234567.25",
@@ -96,7 +103,7 @@ def test_odd_types_and_values_of_parquet_come_as_they_are_on_both_sides(tmp_path
         "1970-01-01 00:00:00.000001",
         *("None", "1"),
         *("None",) * 3,
-        "1e5",
+        *("1e5", "c", "c", "c"),
     )
     for row in (first, second):
         assert not set(row[5:7]) & {"None", ""}  # days that no calendar here has keep a text, which no form reads
@@ -265,9 +272,9 @@ def loader_and_verifier(folder: Path, table: str) -> list[tuple[object, ...]]:
     source, database = FolderSource(f"folder:{folder}", "Portal 2.0"), FolderDatabase(folder)
     try:
         rows = source.query(f"SELECT * FROM {table} ORDER BY rowid")
-        found = [tuple(str(cell, "utf-8") if isinstance(cell, bytes) else cell for cell in row) for row in rows]
+        found = [tuple(str(cell, "utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row) for row in rows]
         raw = database._rows.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
-        assert [tuple(str(cell, "utf-8") if isinstance(cell, bytes) else cell for cell in row) for row in raw] == found
+        assert [tuple(str(cell, "utf-8", "replace") if isinstance(cell, bytes) else cell for cell in row) for row in raw] == found
         return found
     finally:
         source.close()
@@ -323,6 +330,18 @@ def test_hidden_content_of_a_workbook_is_refused_by_both_readers(tmp_path: Path)
     with pytest.raises(MigrationError, match="row 3: found an empty row, and rows follow it"):
         source.shapes()
     source.close()
+
+
+def test_a_value_far_from_all_others_is_refused_by_both_readers_before_room_is_made_for_the_cells_between(tmp_path: Path) -> None:
+    """The library asked for 512 GB at once, which ended the process."""
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        sheet = book.add_worksheet("far")
+        sheet.write_column(0, 0, ["A", "x"])
+        sheet.write_string(1_048_575, 16_383, "forgotten")
+    with pytest.raises(MigrationError, match="cell XFD1048576 of sheet far: found a value far from all others"):
+        tables_in(tmp_path, "--source")
+    with pytest.raises(ReconcileError, match="cell XFD1048576 lies far from all others"):
+        FolderDatabase(tmp_path)
 
 
 def test_merged_cells_are_refused_and_hidden_sheets_are_named(tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ CASES: list[tuple[str, Form, dict[str, Any], str, dict[Any, Any]]] = [
         {"20140601": "2014-06-01", "00000101": UNREADABLE, "2014-06-01": UNREADABLE},
     ),
     (
+        "time of day in a date",
+        Form("date", form="DD.MM.YYYY AM HH24"),
+        {"form": "DD.MM.YYYY AM HH24"},
+        "DATE",
+        {"01.06.2014 AM HH24": "2014-06-01", "01.06.2014 PM 10": UNREADABLE},
+    ),
+    (
         "moment",
         Form("moment", form="YYYY-MM-DD HH24:MI:SS.FF", zone="America/New_York"),
         {"form": "YYYY-MM-DD HH24:MI:SS.FF", "zone": "America/New_York"},
