@@ -193,6 +193,7 @@ POSTGRES = {
     "FOREIGN KEY (login_id) to login NOT VALID, which is not in the contract": (
         "ALTER TABLE account_contact DROP CONSTRAINT account_contact_login_id_fkey, ADD FOREIGN KEY (login_id) REFERENCES login NOT VALID",
     ),
+    "message.sent_at: found TIMESTAMP(0)": ("ALTER TABLE message ALTER sent_at TYPE timestamp(0)",),
     "account_picker: differs from the contract's view": ("DROP VIEW account_picker", SECOND),
     "account_picker: differs from the contract's view ": ("DROP VIEW account_picker",),
     "message: kept inherits from it": ("CREATE TABLE kept () INHERITS (message)",),

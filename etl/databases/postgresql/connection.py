@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import sqlalchemy
+from psycopg.pq import TransactionStatus
 
 from etl.databases import redacted_url
 from etl.databases.conditions import REJECTED
@@ -60,6 +61,7 @@ OLD_SESSION = (
     "SELECT set_config(name, '0', true) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')",  # parameters of later versions
     "SELECT set_config('lock_timeout', '60s', true) WHERE current_setting('lock_timeout') = '0'",
 )
+_MICROSECONDS = 6  # digits of a TIMESTAMP without a precision
 WRITING = 4  # connections of a load: the main one, those that stage, and one for checks
 LOCKED, FULL, HIDDEN = "55P03", "53100", "42501"
 NAME = "portal-migrate"  # the application_name of all our sessions: `freeze check` ignores them
@@ -117,18 +119,26 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     connection = connected(url, name)
     with safe_errors(name, "connecting"):
         connection.execute("; ".join(SESSION[:2]).encode())  # the time-outs first: they may be short
-        schema = (connection.execute("SELECT pg_catalog.current_schema()").fetchone() or (None,))[0]
+        schema = own_schema(connection)
         if schema is not None:
             # No function or operator of another schema, nor a temporary table, is taken for one of the server's or of the store's.
-            path = "pg_catalog" if is_system(schema) else f"{quoted(schema)}, pg_temp"
-            connection.execute(f"SET search_path = {path}".encode())
+            connection.execute(f"SET search_path = {quoted(schema)}, pg_temp".encode())
         connection.execute("; ".join(SESSION[2:]).encode())
     return connection
 
 
-def is_system(schema: str) -> bool:
-    """Returns whether the schema is one of the server's own."""
-    return schema.startswith("pg_") or schema == "information_schema"
+def own_schema(session: psycopg.Connection[Any]) -> str | None:
+    """Returns the first schema of the search_path that is not the server's own, and takes the server's out of the path, for the transaction or session.
+
+    A path may begin with pg_catalog or pg_temp: no tables of ours are there, and the server would create the latter to answer.
+    """
+    (path,) = session.execute("SHOW search_path").fetchone() or ("",)
+    names = re.split(r',(?=(?:[^"]*"[^"]*")*[^"]*$)', str(path))
+    kept = [name for name in map(str.strip, names) if not name.strip('"').startswith("pg_") and name.strip('"') != "information_schema"]
+    local = session.info.transaction_status == TransactionStatus.INTRANS
+    session.execute("SELECT pg_catalog.set_config('search_path', %s, %s)", (", ".join(kept), local))
+    row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
+    return None if row is None or row[0] is None else str(row[0])
 
 
 def reading_conninfo(url: str) -> str:
@@ -165,14 +175,14 @@ def connected(url: str, name: str) -> psycopg.Connection[Any]:
 
 
 def begin_reading(session: psycopg.Connection[Any], snapshot: str | None = None) -> str | None:
-    """Begins the transaction in which an old portal is read, with its settings; returns the first schema of the role's search_path."""
+    """Begins the transaction in which an old portal is read, with its settings; returns the first schema of the role's search_path that is not the server's."""
     session.execute(f"{READING}; {OLD_SESSION[0]}".encode())  # first, because the time-out may be short
     if snapshot is not None:
         session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
     session.execute("SET LOCAL client_encoding = 'UTF8'")  # a database without an encoding returns names as bytes
-    row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
+    schema = own_schema(session)
     session.execute("; ".join(OLD_SESSION).encode())
-    return None if row is None or row[0] is None else str(row[0])
+    return schema
 
 
 _SECURED = (
@@ -263,10 +273,16 @@ def safe_errors(name: str, doing: str) -> Iterator[None]:
         raise {LOCKED: Busy, FULL: NoSpace}.get(state, kind)(message, next_step(error.diag.sqlstate or "08")) from None
 
 
+_FOREIGN = (
+    "A foreign table is read from another server or from a file, and that failed: correct its server, user mapping and options, or put a table with its rows"
+    " in its place; then run again."
+)
 _NEXT_STEPS = {
-    "22": "A view or generated column computes a value, and that fails for some row: correct it, or put a table with its rows in its place."
+    "22": "A view or generated column computes a value, or a foreign table reads one, and that fails for some row: correct it, or put a table with its rows in its place."
     " In the new store: an index or constraint that is not the contract's (`plan` names it): drop it.",
     "23": REJECTED,
+    **dict.fromkeys(("08001", "2F003", "58P01", "HV"), _FOREIGN),
+    "53400": "A limit of the role or database ended it, temp_file_limit perhaps: ALTER ROLE ... RESET temp_file_limit; then run the same command again.",
     "22P05": "The new store's encoding must be UTF8: create its database with ENCODING 'UTF8'.",
     "25006": "The server or the role is read-only: give a writable target.",
     "25P03": "The server's idle_in_transaction_session_timeout ended the session: ALTER ROLE ... SET idle_in_transaction_session_timeout = 0; then run again.",
@@ -328,5 +344,7 @@ def shapes(connection: psycopg.Connection[Any]) -> dict[str, dict[str, str]]:
     for table, column, kind, modifier in rows:
         word = WORDS.get(kind, kind.upper())
         length = f"({modifier - 4})" if word in ("VARCHAR", "CHAR") and modifier > 4 else ""
+        if word == "TIMESTAMP" and 0 <= modifier < _MICROSECONDS:  # it rounds
+            length = f"({modifier})"
         found.setdefault(table, {})[column] = word + length
     return found

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from etl.databases.postgresql.connection import connect, is_system, old_portal, quoted, safe_errors
+from etl.databases.postgresql.connection import connect, old_portal, quoted, safe_errors
 from etl.databases.rights import Rights, Wanted
 
 _POWERS = {
@@ -76,7 +76,7 @@ def of_writer(url: str, tables: tuple[str, ...]) -> Rights:
     with connect(url, "--target") as session, safe_errors("--target", "looking at the role's rights"):
         role, excess = _powers(session)
         schema = _one(session, "SELECT current_schema()")
-        if schema is None or is_system(schema):
+        if schema is None:
             return Rights(role, [_no_schema(session)], excess)
         missing = [
             f"may not {privilege} {'in ' if privilege == 'CREATE' else ''}schema {schema}"
@@ -97,7 +97,7 @@ def _one(session: psycopg.Connection[Any], statement: Any, *values: object) -> A
 
 def _no_schema(session: psycopg.Connection[Any]) -> str:
     path = _one(session, "SELECT reset_val FROM pg_settings WHERE name = 'search_path'")
-    return f"no schema of the search path ({path}) exists, is accessible to the role and is not one of the server's own"
+    return f"no schema of the search path ({path}) exists or is accessible to the role"
 
 
 def _powers(session: psycopg.Connection[Any]) -> tuple[str, list[str]]:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from etl.databases import redacted_url
-from etl.databases.postgresql.connection import connect, is_system, quoted, safe_errors, shapes
+from etl.databases.postgresql.connection import connect, quoted, safe_errors, shapes
 from etl.databases.postgresql.obstacles import RUN_LOCK, holder
 from etl.databases.postgresql.pooler import refuse_pooler, void_lock
 from etl.databases.postgresql.staging import OF_THE_RUN, STAGED, shut_down_socket
@@ -38,7 +38,7 @@ class TargetSession:
             self.connection.close()
             message = f"--target: the database's encoding is {encoding}; it cannot store every text."
             raise Refused(message, "Create the database with ENCODING 'UTF8' TEMPLATE template0.")
-        if schema is None or is_system(schema):
+        if schema is None:
             self.connection.close()
             raise MigrationError(
                 f"--target: no schema of the role's search path exists in {self._shown} or is accessible to the role.",

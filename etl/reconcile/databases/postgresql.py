@@ -379,11 +379,16 @@ class PostgresDatabase:
 
 
 def _first_schema(conninfo: str) -> str:
-    """Returns the first existing schema on the role's search path; empty if there is none."""
+    """Returns the first existing schema on the role's search path that is not the server's own; empty if there is none."""
     import psycopg
 
     with psycopg.connect(conninfo, autocommit=True) as session:
         session.execute("SET client_encoding = 'UTF8'")  # a database without an encoding gives bytes for names otherwise
+        (path,) = session.execute("SHOW search_path").fetchone() or ("",)
+        # Without the server's own: to answer, it would create pg_temp, which a role that only reads may not.
+        own = [name.strip() for name in re.findall(r'(?:"(?:[^"]|"")*"|[^,"])+', str(path))]
+        own = [name for name in own if name.strip('"') != "information_schema" and not name.strip('"').startswith("pg_")]
+        session.execute("SELECT pg_catalog.set_config('search_path', %s, false)", (", ".join(own),))
         row = session.execute("SELECT pg_catalog.current_schema()").fetchone()
     return str(row[0]) if row and row[0] is not None else ""
 
