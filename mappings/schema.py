@@ -42,6 +42,7 @@ class Column:
     sql_type: str
     not_null: bool
     refers_to: str | None
+    digits: bool = False  # a physical column that is read as text: its readers report numbers with a fraction beside their texts
 
     @cached_property
     def family(self) -> Family:

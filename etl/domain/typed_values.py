@@ -139,6 +139,8 @@ def _texts(batch: Typed, column: Column, cells: Sequence[Cell]) -> tuple[pl.Seri
     try:
         exact = pa.array(cells, pa.large_binary())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
+        if column.digits:
+            batch.oddities += [Oddity(row, column.name, cell, False) for row, cell in enumerate(cells) if isinstance(cell, float)]
         cells = _as_bytes(cells)
         exact = pa.array(cells, pa.large_binary())
     series = _valid_text(batch, column, exact, cells)

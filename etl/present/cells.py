@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 from typing import TypeVar
 
@@ -84,11 +85,14 @@ def cells_of(batch: Typed, column: str, name: str, kind: ColumnKind, null: froze
     spoilt = {text.row: text.exact for text in batch.texts if text.column == column and text.row not in odd}
     if typed.dtype == pl.String:
         text = _unfractioned(typed) if kind in ("fraction", "other") else typed
+        if other:  # numbers of a SQLite column, which may have any type
+            text = text.scatter(list(other), [_shown(raw) for raw in other.values()])
         if null and kind in ("text", "any", "other", "date", "moment"):
-            text = text.to_frame("t").select(pl.when(~pl.col("t").is_in(sorted(null))).then("t")).to_series()
-            typed = text
+            frame = pl.DataFrame([text.alias("t"), typed.alias("typed")])
+            stays = pl.when(~pl.col("t").is_in(sorted(null)))
+            text, typed = frame.select(stays.then("t").alias("t"), stays.then("typed").alias(column)).get_columns()
         named = text.alias(column)
-        return Cells(name, kind, typed, lambda: named, odd, other, spoilt)
+        return Cells(name, kind, typed, lambda: named, odd, {}, spoilt)
     if typed.dtype == pl.Binary:
         return Cells(
             name, kind, typed, lambda: pl.Series(column, [None], dtype=pl.String).new_from_index(0, len(typed)), odd, other, spoilt
@@ -108,7 +112,8 @@ def _unfractioned(series: pl.Series) -> pl.Series:
 
 
 def _shown(raw: Raw) -> str:
-    return (str(int(raw)) if raw.is_integer() else repr(raw)) if isinstance(raw, float) else str(raw)
+    """Returns the text form; of a whole decimal all digits, those that its shortest form does not give as zeros."""
+    return (str(int(Decimal(repr(raw)))) if raw.is_integer() else repr(raw)) if isinstance(raw, float) else str(raw)
 
 
 def _is_whole(text: str) -> bool:

@@ -88,6 +88,8 @@ def _constant_problem(value: object, column: Column) -> tuple[str, str] | None:
     }[column.family]
     if not fits:
         return f"a {type(value).__name__}", f"what {column.sql_type} can hold"
+    if isinstance(value, str) and "\0" in value:
+        return "a text with U+0000", "a text that a database can hold"
     if isinstance(value, str) and column.length is not None and len(value) > column.length:
         return f"a text of {len(value)} characters", f"at most {column.length}: {column.sql_type}"
     if type(value) is int and not -(1 << (63 if column.sql_type == "BIGINT" else 31)) <= value < 1 << (

@@ -151,6 +151,9 @@ def _values(kind: FormKind, value: dict[str, Any], wrong: Wrong) -> None:
                 except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
                     known = zoneinfo.available_timezones()
                     wrong("zone", repr(value["zone"]), f"the name of an IANA time zone{nearest(value['zone'], known)}")
+        case "join":
+            if "\0" in value.get("with", ""):
+                wrong("with", "a text with U+0000", "a text that a database can hold")
         case "part":
             if not value["split"]:
                 wrong("split", "an empty text", "a text to split at")

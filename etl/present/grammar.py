@@ -305,6 +305,8 @@ class _Reader:
                     self._wrong(file, location, f"{len(row)} values", "two: legacy,contract", rank=0)
                 elif not row[1]:
                     self._wrong(file, location, f"no contract word for {printable(row[0])!r}", "the contract's word")
+                elif "\0" in row[1]:
+                    self._wrong(file, location, f"a word with U+0000 for {printable(row[0])!r}", "a word that a database can hold")
                 elif row[0] in words:
                     self._wrong(file, location, f"{printable(row[0])!r} a second time", "one line for each legacy word")
                 elif row[0] == "*" and row[1] != "=":

@@ -89,7 +89,7 @@ def server_text(declared: str, column: str) -> str:
     if word in _NUMBERS:
         return f"CASE WHEN {column} = trunc({column}) THEN trunc({column})::text ELSE {column}::text END"
     if kind == "fraction" and word != "MONEY":
-        return f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e15 THEN trunc({column})::numeric::text ELSE {column}::text END"
+        return f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 'Infinity' THEN {column}::text::numeric::text ELSE {column}::text END"
     return f"{column}::text"
 
 

@@ -20,7 +20,7 @@ def physical(
 ) -> TableMapping:
     """Returns the mapping for a reader: these columns, as text except those in `typed_as` (the contract's word), in the order of `key`."""
     names = list(dict.fromkeys([*columns, *key]))
-    declared = tuple(Column(name, typed_as.get(name, "TEXT"), False, None) for name in names)
+    declared = tuple(Column(name, typed_as.get(name, "TEXT"), False, None, name not in typed_as) for name in names)
     name: str = physical_whole(relation, catalog)
     if catalog.server and derived:
         name = Sql(relation.name, _select(relation, declared))
@@ -43,7 +43,7 @@ def distinct(relation: Relation, columns: list[str], catalog: Catalog) -> TableM
 def _combined(relation: Relation, columns: list[str], catalog: Catalog, before: str, counted: str, behind: str) -> TableMapping | None:
     if catalog.portable:
         return None
-    declared = [Column(name, "TEXT", False, None) for name in columns]
+    declared = [Column(name, "TEXT", False, None, digits=True) for name in columns]
     if counted:
         declared.append(Column(COUNT, "BIGINT", False, None))
     listed = ", ".join(

@@ -134,6 +134,18 @@ BAD: dict[str, tuple[Change, tuple[tuple[str, ...], ...]]] = {
         lambda folder: (folder / "adapter" / "portal2" / os.fsdecode(b"\xff.toml")).write_text(""),
         ((r"portal2/\udcff.toml: found a file not named after a contract table",),),
     ),
+    "words with U+0000": (
+        _all_of(
+            _of(CONTACT, 'ctpat_mail_ind = { constant = "Y" }', r'ctpat_mail_ind = { constant = "\u0000" }'),
+            _of("adapter/portal2/security_model.toml", '["first", "last"]', r'["first", "last"], with = "\u0000"'),
+            _of("adapter/codes/role.csv", "parent,OFFICER", "parent,OFF\0ICER"),
+        ),
+        (
+            ("company_contact.toml: from[0].columns.ctpat_mail_ind.constant: found a text with U+0000",),
+            ("security_model.toml: from[0].columns.model_name.with: found a text with U+0000",),
+            ("codes/role.csv: line 2: found a word with U+0000 for 'parent'",),
+        ),
+    ),
     "hostile names in the header": (
         _of(GUARDIAN, "first;last", '"fi""[r]s\nt";' + "x" * 200),
         (

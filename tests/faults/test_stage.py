@@ -174,15 +174,20 @@ def test_report_of_damaged_evidence(reference: Reference, other: Path, scenes: C
 
 
 def test_event_log(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:
-    """A log line truncated by a kill or a full disk does not stop the run; an altered line does."""
+    """A line that a kill or a full disk left half written does not stop the run; a log that lacks an event of the manifest does."""
     scene = scenes(reference.before("load"))
     log = scene.run_folder / "events.jsonl"
     whole = log.read_bytes()
     with tried(STAGE):
-        log.write_bytes(whole[:-40])
+        log.write_bytes(whole + whole.splitlines()[-1][:-40])
         scene.run("load", code=0)
         numbers = [json.loads(line)["seq"] for line in log.read_bytes().splitlines()]
         assert numbers == sorted(set(numbers)), "the chain goes on"
+    scene = scenes(reference.before("load"))
+    with tried(STAGE):
+        (scene.run_folder / "events.jsonl").write_bytes(whole[:-40])
+        end = scene.run("load", code=6)
+        assert "events.jsonl was cut" in end.err, end
 
 
 def test_links(reference: Reference, scenes: Callable[[Scene], Scene]) -> None:

@@ -24,6 +24,7 @@ _BUILT_IN = {"0": "General", "1": "0", "2": "0.00", "49": "@", "45": "mm:ss", "4
 _BUILT_IN |= {"18": "h:mm AM/PM", "19": "h:mm:ss AM/PM", "22": "m/d/yy h:mm", **dict.fromkeys(("14", "15", "16", "17"), "d/m/yy")}
 _LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[\$[^\]]*\]')
 _OF_DAYS = re.compile(r"(?:y{1,4}|m{1,5}|d{1,4}|h{1,2}|s{1,2}(?:\.0{1,3})?|am/pm|a/p|[-/:., ])+")
+_AREA = 1 << 25  # cells between the first and the last of a sheet: a reader of workbooks makes room for each
 _REFERENCE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 
 
@@ -186,9 +187,17 @@ def unreadable_cells(file: Path) -> Iterator[tuple[str, str]]:
     """Yields (sheet and cell, phrase for what it shows) of every cell whose displayed text a reader would not give, sheet by sheet."""
     with Workbook(file) as book:
         for sheet, part in book.sheets.items():
+            filled, last_row, last_column, far = 0, 0, 0, ""
             for cell in book.cells(part) if part else ():
                 if (shown := cell.wrong(book.epoch_1904)) is not None:
                     yield f"{cell.name} of sheet {sheet}", shown
+                if cell.value is not None or cell.kind == "inlineStr":
+                    filled += 1
+                    if cell.row > last_row or cell.column > last_column:
+                        far = cell.name
+                    last_row, last_column = max(last_row, cell.row), max(last_column, cell.column)
+            if last_row * last_column > max(_AREA, 4 * filled):
+                yield f"{far} of sheet {sheet}", "a value far from all others"
 
 
 def hidden_sheets(file: Path) -> list[str]:

@@ -11,6 +11,7 @@ KNOWN = {0: "General", 1: "0", 2: "0.00", 49: "@"}  # built-in formats of number
 DAYS = frozenset((14, 15, 16, 17, 22))
 CLOCKS = frozenset((18, 19, 20, 21, 45, 47))
 DIGITS = 15
+ROOM = 1 << 25  # cells that a sheet may span, most of them empty: the library that reads it makes room for all
 
 
 class Doubtful(ValueError):
@@ -114,7 +115,8 @@ def _runs(text: str) -> list[str] | None:
 
 
 def _sheet(parts: zipfile.ZipFile, part: str, styles: list[str], shift: int) -> Iterator[tuple[tuple[int, int], str]]:
-    line = column = -1
+    line = column = widest = -1
+    filled = 0
     with parts.open(part) as stream:
         for moment, node in Xml.iterparse(stream, events=("start", "end")):  # noqa: S314  # as above
             if moment == "start" and _is(node, "row"):
@@ -123,6 +125,10 @@ def _sheet(parts: zipfile.ZipFile, part: str, styles: list[str], shift: int) -> 
             elif moment == "end" and _is(node, "c"):
                 letters = (node.get("r") or "").rstrip("0123456789")
                 column = _column_number(letters) if letters else column + 1
+                if len(node):
+                    widest, filled = max(widest, column), filled + 1
+                    if (line + 1) * (widest + 1) > max(ROOM, 4 * filled):
+                        raise Doubtful(f"cell {node.get('r') or '?'} lies far from all others")
                 text = _text(node, styles, shift)
                 if text is not None:
                     yield (line, column), text

@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -37,7 +38,7 @@ def text_form(raw: Raw) -> str | None:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, float):
-        return str(int(raw)) if raw.is_integer() else repr(raw)
+        return str(int(Decimal(repr(raw)))) if raw.is_integer() else repr(raw)
     if isinstance(raw, datetime):
         return raw.isoformat(" ")
     if isinstance(raw, date):

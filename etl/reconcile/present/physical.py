@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -149,8 +150,6 @@ class PostgresPhysical:
             return f"{name}::bigint"
         if kind in ("bool", "bytea"):
             return name
-        if kind in ("float4", "float8"):
-            return f"{name}::float8"
         return f"({name} AT TIME ZONE 'UTC')::text" if kind == "timestamptz" else f"{name}::text"
 
     def cells(self, table: str, names: Sequence[str], at: Sequence[int] | None = None) -> Iterator[Batch]:
@@ -201,12 +200,20 @@ class PostgresPhysical:
 
 def _raws(array: Any, kind: str) -> list[Raw]:
     array = array.storage if isinstance(array, pa.ExtensionArray) else array
-    if kind in ("int2", "int4", "int8", "bool", "bytea", "float4", "float8"):
+    if kind in ("int2", "int4", "int8", "bool", "bytea"):
         return list(array.to_pylist())
     if kind in ("date", "timestamp", "timestamptz"):
         return list(array.to_pylist())
     texts = [None if value is None else Text(value) for value in array.cast(pa.binary()).to_pylist()]
+    if kind in ("float4", "float8"):
+        return [None if text is None else _digits(bytes(text).decode()) for text in texts]
     return [_whole(text) for text in texts] if kind == "numeric" else list(texts)
+
+
+def _digits(text: str) -> Raw:
+    """Returns a number in the server's shortest form as an integer if it is a whole number, else as its text."""
+    number = Decimal(text)
+    return int(number) if number.is_finite() and number == number.to_integral_value() else Text(text.encode())
 
 
 def _whole(text: Text | None) -> Raw:

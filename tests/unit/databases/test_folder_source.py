@@ -332,6 +332,18 @@ def test_hidden_content_of_a_workbook_is_refused_by_both_readers(tmp_path: Path)
     source.close()
 
 
+def test_a_value_far_from_all_others_is_refused_by_both_readers_before_room_is_made_for_the_cells_between(tmp_path: Path) -> None:
+    """The library asked for 512 GB at once, which ended the process."""
+    with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
+        sheet = book.add_worksheet("far")
+        sheet.write_column(0, 0, ["A", "x"])
+        sheet.write_string(1_048_575, 16_383, "forgotten")
+    with pytest.raises(MigrationError, match="cell XFD1048576 of sheet far: found a value far from all others"):
+        tables_in(tmp_path, "--source")
+    with pytest.raises(ReconcileError, match="cell XFD1048576 lies far from all others"):
+        FolderDatabase(tmp_path)
+
+
 def test_merged_cells_are_refused_and_hidden_sheets_are_named(tmp_path: Path) -> None:
     """The cells of a merged range besides the first came as empty texts."""
     with xlsxwriter.Workbook(tmp_path / "book.xlsx") as book:
