@@ -80,7 +80,7 @@ def _of_table(connection: sqlite3.Connection, table: str, sql: str) -> list[str]
 
 
 def _rejecting(connection: sqlite3.Connection, table: str, sql: str | None) -> list[str]:
-    """Returns what may reject a row of the contract: CHECK constraints, and unique indexes and those of computed values that are no keys."""
+    """Returns what may reject a row of the contract: CHECK constraints, and unique indexes and those of computed values that do not make keys."""
     found = [f"{table}: a CHECK constraint: a row that it rejects ends the load"] if "check" in tokens(sql or "") else []
     indexes = connection.execute(
         "SELECT name FROM pragma_index_list(?, 'main') i WHERE origin = 'c' AND (\"unique\" OR partial"
