@@ -12,7 +12,6 @@ import click
 from click.core import iter_params_for_processing
 
 from etl.errors import WrongUsage
-from etl.system.visible import BREAK
 
 # The drivers of this program; another driver in a URL would not be used, and an asynchronous one cannot be.
 _OWN_DRIVERS = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
@@ -25,6 +24,8 @@ class WrongWords(click.UsageError):
     """Everything that is wrong on a command line, in one answer: `sentences`."""
 
     def __init__(self, sentences: list[str], ctx: click.Context) -> None:
+        from etl.system.visible import BREAK
+
         super().__init__(BREAK.join(sentences), ctx)
         self.sentences = sentences
 
