@@ -73,7 +73,9 @@ def options_of(given: dict[str, Any]) -> Options:
         if plain[name] is not None:
             gathered(partial(refuse_address, plain[name], f"--{name}"))
     missing = _missing(given)
-    if wrong or len(missing) > 1:  # a single one is named by the step, behind what it finds before
+    if wrong or (
+        len(missing) > 1 and given.get("run") is None
+    ):  # with a run, the step names it, behind what it finds before: mappings, signed files
         wrong += missing
         from etl.runfolder.folder import sealing_key
 
