@@ -13,7 +13,7 @@ import click
 from etl.commands.given_options import answer_reported, day_of, options_of, reporter_of
 from etl.commands.option_table import ENVIRONMENT, FREEZE, RUN, STORES, show_version, takes
 from etl.commands.sql_commands import sql_commands
-from etl.commands.strict_options import RowCommand, StrictGroup
+from etl.commands.strict_options import RowCommand, Seconds, StrictGroup, WholeNumber
 
 
 @click.group(cls=StrictGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 140})
@@ -165,7 +165,7 @@ def freeze() -> None:
 
 
 @freeze.command("check")
-@click.option("--seconds", metavar="S", type=click.FloatRange(0, 3600), default=5.0, show_default=True, help="How long to watch.")
+@click.option("--seconds", metavar="S", type=Seconds(0, 3600), default=5.0, show_default=True, help="How long to watch.")
 @takes("source", "tc", "mappings", "adapter")
 def freeze_check(seconds: float, **given: Any) -> None:
     """Inspect twice: exit code 5 if a table changed in between; list who could still write."""
@@ -227,8 +227,8 @@ def evidence_stamp(bundle: str, time_stamp: str, **given: Any) -> None:
 
 
 @commands.command("sample-audit")
-@click.option("--size", metavar="N", type=click.IntRange(1, 100_000), default=50, show_default=True, help="Number of source rows.")
-@click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed draws the same rows.")
+@click.option("--size", metavar="N", type=WholeNumber(1, 100_000), default=50, show_default=True, help="Number of source rows.")
+@click.option("--seed", metavar="S", type=WholeNumber(0), default=1, show_default=True, help="The same seed draws the same rows.")
 @click.option("--out", metavar="FILE", help="Where the list is written (default: sample-audit.csv in the run's folder).")
 @takes("run", "target", "mappings")
 def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
@@ -244,7 +244,7 @@ def sample_audit(size: int, seed: int, out: str | None, **given: Any) -> None:
 
 
 @commands.command(cls=RowCommand)
-@click.argument("profile", type=int, required=False)
+@click.argument("profile", type=WholeNumber(-(2**63), 2**63 - 1), required=False)
 @click.option("--folder", metavar="DIR", required=True, help="Where the letters are written.")
 @click.option("--sender", metavar="TEXT", envvar=f"{ENVIRONMENT}_SENDER", help="Sender and contact for questions.")
 @click.option("--dated", metavar="DATE", help="The letters' date (default: the day on which the run published).")
@@ -292,7 +292,7 @@ def compare(runs: tuple[str, ...], out: str | None, **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--port", metavar="N", type=click.IntRange(0, 65_535), default=0, help="Port to listen on (default: a free one).")
+@click.option("--port", metavar="N", type=WholeNumber(0, 65_535), default=0, help="Port to listen on (default: a free one).")
 @click.option(
     "--host",
     metavar="ADDRESS",
@@ -384,8 +384,8 @@ def runbook(earlier: tuple[str, ...], out: str, **given: Any) -> None:
 
 
 @commands.command()
-@click.option("--size", metavar="N", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Number of faults to plant.")
-@click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed plants the same faults.")
+@click.option("--size", metavar="N", type=WholeNumber(1, 10_000), default=200, show_default=True, help="Number of faults to plant.")
+@click.option("--seed", metavar="S", type=WholeNumber(0), default=1, show_default=True, help="The same seed plants the same faults.")
 @takes()
 def selftest(size: int, seed: int, **given: Any) -> None:
     """Test the verifier: plant faults in copies of a small migrated world and count how many it finds."""
@@ -396,10 +396,8 @@ def selftest(size: int, seed: int, **given: Any) -> None:
 
 
 @commands.command()
-@click.option(
-    "--profiles", metavar="N", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="Number of company profiles."
-)
-@click.option("--seed", metavar="S", type=click.IntRange(0), default=1, show_default=True, help="The same seed gives the same world.")
+@click.option("--profiles", metavar="N", type=WholeNumber(1, 1_000_000), default=60, show_default=True, help="Number of company profiles.")
+@click.option("--seed", metavar="S", type=WholeNumber(0), default=1, show_default=True, help="The same seed gives the same world.")
 @click.option(
     "--like",
     type=click.Choice(["contract", "foreign"]),

@@ -55,6 +55,7 @@ class WrongUsage(MigrationError):
     """The command line cannot be understood or lacks an option; nothing was read or changed."""
 
     exit_code, code = 2, "USAGE"
+    each: tuple[tuple[str, str], ...] = ()  # (message, next step) of each of several mistakes that the message joins
 
 
 class CheckFailed(MigrationError):

@@ -40,8 +40,14 @@ class Options:
     def __post_init__(self) -> None:
         """An address that may hold a secret is refused before anything is written down, and is not repeated."""
         for option, uri in (("--files", self.files), ("--objects", self.objects)):
-            if uri is not None and (option == "--files" or bucket_of(uri) is None):
-                require_folder(uri, option)
+            if uri is not None:
+                refuse_address(uri, option)
+
+
+def refuse_address(uri: str, option: str) -> None:
+    """Raises WrongUsage where the text is not the address of a folder or, for --objects, of a bucket."""
+    if option == "--files" or bucket_of(uri) is None:
+        require_folder(uri, option)
 
 
 def needed(value: str | None, option: str, what: str) -> str:

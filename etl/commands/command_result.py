@@ -60,7 +60,7 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
     code = failure.exit_code if failure else 0
     try:
         if output == "json":
-            errors = [{"code": failure.code, "message": failure.message, "next": failure.next_step}] if failure else []
+            errors = [{"code": failure.code, "message": message, "next": step} for message, step in failure.each] if failure else []
             envelope = {
                 "version": VERSION,
                 "command": command,
@@ -83,6 +83,10 @@ def answer(command: str, given: dict[str, Any], action: Callable[[], dict[str, A
                 write(sys.stderr, f"next: {failure.next_step}")
         sys.stdout.flush()
         sys.stderr.flush()
+    except Interrupted as interrupted:  # the action has ended: only its answer is not complete
+        code = interrupted.exit_code
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # a reader that does not read would keep the command waiting
+        _last_words("Interrupted while the answer was written.", "next: Run the same command again for its answer.")
     except OSError as error:
         # The reader of the output is gone: the work is done, and the exit code still says how it ended. A full disk for the answer is a failure.
         if error.errno not in (errno.EPIPE, errno.EIO):
@@ -115,9 +119,20 @@ def refuse_usage(error: click.ClickException, arguments: Sequence[str]) -> None:
         or "--output=json" in arguments
         or os.environ.get("PORTAL_MIGRATE_OUTPUT") == "json"
     ):
-        command = next((word for word in arguments if not word.startswith("-")), "")
-        entry = {"code": "USAGE", "message": error.format_message(), "next": "See portal-migrate --help."}
-        envelope = {"version": VERSION, "command": command, "status": "failed", "exit_code": 2, "data": {}, "errors": [entry]}
+        context = getattr(error, "ctx", None)
+        command = context.command_path.partition(" ")[2] if context is not None else ""
+        if not command and arguments and not arguments[0].startswith("-"):
+            command = arguments[0]  # not a command
+        sentences = getattr(error, "sentences", [error.format_message()])
+        entries = [{"code": "USAGE", "message": sentence, "next": "See portal-migrate --help."} for sentence in sentences]
+        envelope: dict[str, Any] = {
+            "version": VERSION,
+            "command": command,
+            "status": "failed",
+            "exit_code": 2,
+            "data": {},
+            "errors": entries,
+        }
         sys.stdout.write(json.dumps(envelope) + "\n")
         return
     if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -137,6 +152,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 class _Failure:
     def __init__(self, exit_code: int, code: str, message: str, next_step: str) -> None:
         self.exit_code, self.code, self.message, self.next_step = exit_code, code, message, next_step
+        self.each: tuple[tuple[str, str], ...] = ((message, next_step),)
         self.trail: list[str] = []  # where the error occurred: files and lines, never values; shown with -v
 
 
@@ -160,7 +176,9 @@ def _primary(error: sqlite3.Error) -> int:
 def _failure(error: BaseException) -> _Failure:
     match error:
         case MigrationError():
-            return _Failure(error.exit_code, error.code, error.message, error.next_step)
+            failure = _Failure(error.exit_code, error.code, error.message, error.next_step)
+            failure.each = getattr(error, "each", ()) or failure.each
+            return failure
         case MappingError():
             return _Failure(1, "MAPPING", str(error), "Correct the mapping file, then run again. No data was read.")
         case Interrupted():

@@ -81,6 +81,7 @@ def _read(run: Path, mappings: Mappings, name: str) -> _Run:
     folder = open_readonly(run, "each DIR")
     folder.refuse_purged("The lists are built from the stage files: give runs that were not purged.")
     if "extract" not in folder.steps:
+        folder.refuse_rolled_back(f"{run} has no rows to compare.", "Leave it out, or run it again.")
         raise Refused(f"{run} has not read any rows yet.", "Give runs that have completed extract.")
     found = lists(folder, mappings)
     return _Run(name, facts(folder, mappings, found), found)

@@ -4,39 +4,82 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl.commands.option_table import LEFT_OUT, STORES
+from etl.commands.option_table import FREEZE, LEFT_OUT, STORES
 
 if TYPE_CHECKING:
     from etl.domain.grace import Grace
+    from etl.errors import WrongUsage
     from etl.options import Options
     from etl.system.progress import ProgressReporter
+
+
+_EXCLUDED = {"freeze": FREEZE}
+# What a command cannot begin without, and what it is; of a run that exists, the step says what it lacks.
+_NEEDED = {
+    "run": ("source", "objects", "target", "run"),
+    "extract": ("source", "objects", "run"),
+    "precopy": ("source", "objects", "run"),
+    "reconcile": ("source", "target", "objects"),
+    "sample": ("source", "tc", "files"),
+}
+_MEANING = {
+    "source": "the URL of the Portal 2.0 database",
+    "tc": "the URL of the Trade Compliance database",
+    "files": "the folder of the old file share",
+    "objects": "the root of the new object store",
+    "target": "the URL of the new store",
+    "run": "the run's folder",
+}
 
 
 def options_of(given: dict[str, Any]) -> Options:
     """Returns the options of a command; raises WrongUsage where a value is not valid or two options exclude each other."""
     from etl.commands.strict_options import database_url
     from etl.errors import WrongUsage
-    from etl.options import Options
+    from etl.options import Options, refuse_address
 
-    freeze = freeze_of(given)
-    grace = _grace(given, freeze is not None)
+    wrong: list[WrongUsage] = []
+
+    def gathered(of: Callable[[], Any]) -> Any:
+        try:
+            return of()
+        except WrongUsage as error:
+            wrong.append(error)
+            return None
+
+    freeze = gathered(lambda: freeze_of(given))
+    grace = gathered(lambda: _grace(given, bool(given.get("freeze_from") or given.get("freeze_to"))))
     if given.get("rehearse") and _typed("objects"):
-        raise WrongUsage("--rehearse uses its own object store.", "Leave out --objects.")
+        wrong.append(WrongUsage("--rehearse uses its own object store.", "Leave out --objects."))
     if given.get("workers") and given.get("scheduler"):
-        raise WrongUsage("--workers and --scheduler exclude each other.", "Give one of them.")
+        wrong.append(WrongUsage("--workers and --scheduler exclude each other.", "Give one of them."))
     without = frozenset(name for name in LEFT_OUT if given.get(f"without_{name}"))
     for name in sorted(without):
-        if given.get("freeze_from" if name == "freeze" else name):
-            raise WrongUsage(f"--without-{name} and the options that it excludes are both given.", "Give one of them.")
+        if excluded := next((option for option in _EXCLUDED.get(name, (name,)) if given.get(option) is not None), None):
+            wrong.append(WrongUsage(f"--without-{name} and --{excluded.replace('_', '-')} exclude each other.", "Give one of them."))
     plain: dict[str, Any] = {name: given.get(name) for name in (*STORES, "workers", "scheduler")}
     if given.get("rehearse") and not _typed("target"):
         plain["target"] = None  # a configuration's target is for the cut-over, not for a rehearsal
-    plain.update({name: database_url(f"--{name}", plain[name]) for name in ("source", "tc", "target") if plain[name] is not None})
+    for name in ("source", "tc", "target"):
+        if plain[name] is not None:
+            plain[name] = gathered(partial(database_url, f"--{name}", plain[name]))
+    for name in ("files", "objects"):
+        if plain[name] is not None:
+            gathered(partial(refuse_address, plain[name], f"--{name}"))
+    missing = _missing(given)
+    if wrong or len(missing) > 1:  # a single one is named by the step, behind what it finds before
+        wrong += missing
+        from etl.runfolder.folder import sealing_key
+
+        gathered(sealing_key)
+    if wrong:
+        raise _in_one(wrong)
     paths: dict[str, Any] = {
         name: Path(given[name])
         for name in ("run", "mappings", "adapter", "decisions", "acceptance", "approver", "approval")
@@ -53,6 +96,33 @@ def options_of(given: dict[str, Any]) -> Options:
         grace=grace,
         freeze=freeze,
     )
+
+
+def _missing(given: Mapping[str, Any]) -> list[WrongUsage]:
+    """Returns what the command lacks to begin: nothing for one about a run that exists, or of a command that may do without."""
+    from etl.errors import WrongUsage
+    from etl.runfolder import layout
+
+    context = click.get_current_context(silent=True)
+    names = _NEEDED.get(context.info_name or "", ()) if context is not None and not context.params.get("forget") else ()
+    if given.get("run") and (Path(given["run"]) / layout.MANIFEST).is_file():
+        return []
+    own = ("objects", "target") if given.get("rehearse") else ()
+    return [
+        WrongUsage(f"--{name} is missing.", f"Give {_MEANING[name]}: --{name}.")
+        for name in names
+        if name not in own and given.get(name) is None
+    ]
+
+
+def _in_one(wrong: list[WrongUsage]) -> WrongUsage:
+    """Returns one error that names all of them."""
+    from etl.errors import WrongUsage
+    from etl.system.visible import BREAK
+
+    together = WrongUsage(BREAK.join(one.message for one in wrong), " ".join(dict.fromkeys(one.next_step for one in wrong)))
+    together.each = tuple((one.message, one.next_step) for one in wrong)
+    return together
 
 
 def freeze_of(given: Mapping[str, Any]) -> tuple[date, date] | None:

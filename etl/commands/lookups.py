@@ -113,9 +113,10 @@ def target_url(options: Options) -> str:
     if options.run is not None:
         folder = open_readonly(options.run)
         if "load" not in folder.steps:
-            if folder.settings.rolled_back is not None:
-                message = f"This run was rolled back: {folder.settings.rolled_back}. The new store holds no rows of it."
-                raise Refused(message, "Give `portal-migrate run` with the same options to publish it again, or give --target alone.")
+            folder.refuse_rolled_back(
+                "The new store holds no rows of it.",
+                "Give `portal-migrate run` with the same options to publish it again, or give --target alone.",
+            )
             raise Refused(
                 "This run has not published anything yet: there is no new store to inspect.", "Finish the run, or give --target alone."
             )
@@ -137,6 +138,10 @@ def published(options: Options) -> Iterator[Reading]:
                     f"The new store does not contain {run_id}: it belongs to another run, or the run was rolled back.",
                     "Give --run and --target that belong together.",
                 )
+        elif not runs:
+            raise MigrationError(
+                "Nothing is published in this new store.", "Give the store that was published, or publish with `portal-migrate run`."
+            )
         yield store
 
 

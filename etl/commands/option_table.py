@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from etl.commands.config_file import configured
+from etl.commands.strict_options import WholeNumber
 
 ENVIRONMENT = "PORTAL_MIGRATE"
 Command = Callable[..., Any]
@@ -18,7 +19,7 @@ def _option(*names: str, **settings: Any) -> Command:
     return click.option(*names, envvar=f"{ENVIRONMENT}_{name}", show_envvar=False, **settings)
 
 
-_DAYS = click.IntRange(0, 2147483647)  # migration_run stores them as INTEGER
+_DAYS = WholeNumber(0, 2147483647)  # migration_run stores them as INTEGER
 OPTIONS: dict[str, Command] = {
     "source": _option("--source", metavar="URL", help="Portal 2.0 database (SQLAlchemy URL), read-only."),
     "tc": _option("--tc", metavar="URL", help="Trade Compliance database; without it only Portal 2.0 is migrated."),
@@ -41,7 +42,7 @@ OPTIONS: dict[str, Command] = {
     "grace_add": _option(
         "--grace-add", metavar="DAYS", type=_DAYS, help="Days added to an adjusted due date (default: the length of the freeze)."
     ),
-    "workers": _option("--workers", metavar="N", type=click.IntRange(1, 256), help="Processes on this machine (default: its cores)."),
+    "workers": _option("--workers", metavar="N", type=WholeNumber(1, 256), help="Processes on this machine (default: its cores)."),
     "scheduler": _option("--scheduler", metavar="ADDRESS", help="An existing Dask cluster instead of processes of this machine."),
     "rehearse": _option(
         "--rehearse",

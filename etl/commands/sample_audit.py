@@ -59,6 +59,7 @@ def sample(options: Options, size: int, seed: int, out: Path) -> dict[str, Any]:
     run = needed_run(options.run)
     folder = open_readonly(run)
     folder.refuse_purged("The sample is drawn from the stage files: draw it before `purge`, or give a run that was not purged.")
+    folder.refuse_rolled_back("There is no sample to draw.", "Publish it again with `portal-migrate run`, then draw the sample.")
     if out.is_dir() or not out.parent.is_dir():
         raise MigrationError(f"--out: {out} cannot be created.", "Give a file name in an existing folder.")
     if os.path.lexists(out):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import iter_params_for_processing
 
 from etl.errors import WrongUsage
 
@@ -19,25 +20,86 @@ _FORM = "Write it as sqlite:////folder/file.sqlite or postgresql://user@host/dat
 _NEGATIVE = re.compile(r"-[0-9]")
 
 
+class WrongWords(click.UsageError):
+    """Everything that is wrong on a command line, in one answer: `sentences`."""
+
+    def __init__(self, sentences: list[str], ctx: click.Context) -> None:
+        from etl.system.visible import BREAK
+
+        super().__init__(BREAK.join(sentences), ctx)
+        self.sentences = sentences
+
+
 class StrictCommand(click.Command):
     """A command that refuses empty options, variables and arguments as wrong usage instead of ignoring them (fine print 64)."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for parameter in self.params:
-            if isinstance(parameter.envvar, str) and not os.environ.get(parameter.envvar, "-").strip():
-                raise click.UsageError(f"The environment variable {parameter.envvar} is set, but empty. Give it a value, or unset it.", ctx)
-        rest = super().parse_args(ctx, args)
-        for parameter in self.params:
-            value = ctx.params.get(parameter.name or "")
-            by_default = ctx.get_parameter_source(parameter.name or "") is click.core.ParameterSource.DEFAULT
-            if not by_default and any(isinstance(one, str) and not one.strip() for one in _each(parameter, value)):
-                raise click.UsageError(f"{named(parameter)} is given, but empty. Give it a value, or leave it out.", ctx)
-            if any(isinstance(one, str) and not _is_text(one) for one in _each(parameter, value)):
-                message = f"{named(parameter)} has a NUL character or bytes that are not UTF-8. Give it another value; rename a folder or a file of such a name."
-                raise click.UsageError(message, ctx)
-            if _takes_path(parameter) and (why := next(filter(None, map(_no_path, _values(value))), "")):
-                raise click.UsageError(f"{named(parameter)}: {why}. Give another path.", ctx)
+        wrong = [
+            f"The environment variable {parameter.envvar} is set, but empty. Give it a value, or unset it."
+            for parameter in self.params
+            if isinstance(parameter.envvar, str) and not os.environ.get(parameter.envvar, "-").strip()
+        ]
+        rest: list[str] = []
+        try:
+            rest = super().parse_args(ctx, list(args))
+        except click.BadParameter as first:  # click stops at the first value
+            wrong += self._bad_values(ctx, list(args)) or [first.format_message()]
+        wrong += filter(None, (self._unusable(ctx, parameter) for parameter in self.params))
+        if wrong:
+            raise WrongWords(wrong, ctx)
         return rest
+
+    def _bad_values(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Returns one sentence for each value that is not of its option's type, and for each missing option."""
+        parser = self.make_parser(ctx)
+        given, rest, order = parser.parse_args(args=args)
+        wrong = []
+        for parameter in iter_params_for_processing(order, self.get_params(ctx)):
+            try:
+                _, rest = parameter.handle_parse_result(ctx, given, rest)
+            except click.BadParameter as error:
+                wrong.append(error.format_message())
+        return wrong
+
+    def _unusable(self, ctx: click.Context, parameter: click.Parameter) -> str:
+        """Returns why the value cannot be used: empty, not text, a path that cannot be followed; empty where it can."""
+        value = ctx.params.get(parameter.name or "")
+        by_default = ctx.get_parameter_source(parameter.name or "") is click.core.ParameterSource.DEFAULT
+        texts = [one for one in _each(parameter, value) if isinstance(one, str)]
+        if not by_default and any(not one.strip() for one in texts):
+            from_environment = ctx.get_parameter_source(parameter.name or "") is click.core.ParameterSource.ENVIRONMENT
+            return "" if from_environment else f"{named(parameter)} is given, but empty. Give it a value, or leave it out."
+        if not all(map(_is_text, texts)):
+            return f"{named(parameter)} has a NUL character or bytes that are not UTF-8. Give it another value; rename a folder or a file of such a name."
+        if _takes_path(parameter) and (why := next(filter(None, map(_no_path, _values(value))), "")):
+            return f"{named(parameter)}: {why}. Give another path."
+        return ""
+
+
+class WholeNumber(click.IntRange):
+    """A whole number in ASCII digits. Python's `int` also takes 1_0, digits of other scripts, fractions and truth values of a configuration."""
+
+    name = "whole number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Returns the number; fails with the range for anything else."""
+        text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+        if not re.fullmatch(r"[+-]?[0-9]+", text) or len(text) > 20:
+            self.fail(f"{value!r} is not a whole number in the range {self._describe_range()}.", param, ctx)
+        return super().convert(int(text), param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds in the range."""
+
+    name = "number of seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Returns the number; fails for what is not a number of the range: no comparison refuses `nan`."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 _BEFORE_PATH = re.compile(r"sqlite:///|folder:|file://")

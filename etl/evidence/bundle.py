@@ -56,11 +56,7 @@ def pack(options: Options, bundle: Path, key: Path, documents: bool = False) -> 
     """
     run = needed_run(options.run)
     folder, mappings = open_readonly(run), read_mappings(options.mappings)
-    if "load" not in folder.steps and folder.settings.rolled_back is not None:
-        raise Refused(
-            f"This run was rolled back: {folder.settings.rolled_back}. There is no evidence to pack.",
-            "Run it again, then pack its evidence.",
-        )
+    folder.refuse_rolled_back("There is no evidence to pack.", "Run it again, then pack its evidence.")
     if "load" not in folder.steps:
         raise Refused("This run has not published anything yet: there is no evidence to pack.", "Finish the run, then pack its evidence.")
     if folder.settings.mappings != mappings.digest:

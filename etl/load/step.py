@@ -198,6 +198,7 @@ def rollback(
     if published[-1].run_id != run_id:
         raise Refused(f"{published[-1].run_id} published after {run_id}.", "Roll that run back first.")
     _refuse_other_record(folder, published[-1])
+    _refuse_other_tables(target, mappings)
     images = _logged_images(folder, published[-1])
     preview(target.would_roll_back(mappings.target, published[-1], images))
     store_state = folder.steps["load"].facts.get("marks", {}) if "load" in folder.steps else {}
@@ -214,6 +215,18 @@ def rollback(
     gone = _remove_unneeded(folder, target, objects, store)
     tables = [(change.table, change.removed, change.updated + change.inserted) for change in changes]
     return RolledBack(run_id, sum(removed for _, removed, _ in tables), sum(restored for *_, restored in tables), *gone, tables)
+
+
+def _refuse_other_tables(target: Target, mappings: Mappings) -> None:
+    """Raises Refused where tables or columns of the store are gone or something else has their name: their rows cannot be compared or removed."""
+    found = [
+        text for text in target.differences_from(mappings.target) if text.endswith(("no such table", "no such column", "of another origin"))
+    ]
+    if found:
+        raise Refused(
+            "The store's tables are not those that this run filled:\n  " + "\n  ".join(found),
+            "Give them their names and columns back, or restore the store's backup; then run the same command again. Nothing was changed.",
+        )
 
 
 def _refuse_other_record(folder: RunFolder, record: RunRecord) -> None:

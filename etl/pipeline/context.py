@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from etl.databases import redacted_url
 from etl.domain.acceptance import NO_ACCEPTANCE, Acceptance
@@ -18,6 +19,8 @@ from etl.system.progress import ProgressReporter
 from etl.system.worker_pool import WorkerPool
 from mappings.limits import Limits, adapter_digest
 from mappings.model import Mappings
+
+_SQLITE = "sqlite:///"
 
 
 @dataclass
@@ -66,6 +69,7 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
         )
     if options.grace is not None and options.freeze is None and known.freeze is None:
         raise WrongUsage("--grace-before, --grace-after and --grace-add need a freeze.", "Give --freeze-from and --freeze-to too.")
+    _refuse_elsewhere(folder)
     folder.fix(given)
     known = folder.settings
     return replace(
@@ -80,6 +84,19 @@ def fixed_options(options: Options, mappings: Mappings, folder: RunFolder) -> Op
         grace=options.grace or known.grace or NO_GRACE,
         adapter_sha256=known.adapter,
     )
+
+
+def _refuse_elsewhere(folder: RunFolder) -> None:
+    """Raises Refused where none of the run's relative paths leads anywhere from the current folder: new stores would be created there."""
+    if "extract" not in folder.steps:
+        return
+    known = folder.settings
+    databases = [url.removeprefix(_SQLITE) for url in (known.source, known.tc, known.target) if url is not None and url.startswith(_SQLITE)]
+    folders = [place for place in (known.files, known.objects) if place is not None and "://" not in place]
+    places = [Path(place) for place in (*databases, *folders) if not Path(place).is_absolute()]
+    if places and not any(place.exists() for place in places):
+        message = f"The run began with paths relative to another folder than {Path.cwd()}: {', '.join(map(str, places))} are not here."
+        raise Refused(message, "Change to the folder in which the run was started, then run the same command again.")
 
 
 def refuse_no_approver(options: Options) -> None:

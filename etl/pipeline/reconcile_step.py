@@ -99,13 +99,21 @@ def reconciled(options: Options, reporter: ProgressReporter) -> dict[str, Any]:
         facts = step.facts
     error = failure(
         facts,
-        left_out(options, result)
+        nothing_published(data)
+        or left_out(options, result)
         or "Inspect the listed keys with `portal-migrate trace`; then correct the cause and load again, or roll back.",
     )
     if error is not None:
         error.data = data
         raise error
     return data
+
+
+def nothing_published(data: Mapping[str, Any]) -> str:
+    """Returns the next step where the new store has no published run, as after a rollback; else empty."""
+    if data["run_id"]:
+        return ""
+    return "Nothing is published in this new store. Give --target the store that was published, or publish with `portal-migrate run`."
 
 
 def left_out(options: Options, result: Reconciliation) -> str:
@@ -142,6 +150,7 @@ def failure(facts: Mapping[str, Any], next_step: str) -> DifferencesFound | None
 
 def refuse_other_inputs(options: Options, mappings: Mappings, folder: RunFolder) -> None:
     """Raises Refused (exit 7) where the answer is about other stores, mappings or dates than the run's; another role in the same database is accepted."""
+    folder.refuse_rolled_back("There is nothing to compare.", "Publish it again with `portal-migrate run`, or leave out --run.")
     if "load" not in folder.steps:
         raise Refused("This run has not published anything yet: there is nothing to compare.", "Finish the run, or leave out --run.")
     before = folder.settings.as_json()

@@ -255,12 +255,13 @@ def _refuse_missing_objects(context: RunContext, objects: Objects) -> None:
     """Raises where an object to which rows refer is missing, as after a rollback or in another store."""
     missing = missing_objects(context.folder, objects)
     if missing:
+        stays = " What this run published stays in the new store." if "load" in context.folder.steps else ""
         context.folder.clear("extract")  # stores the objects; the same source gives the same stage files again
         altered = sum(objects.size(sha256) is not None for sha256 in missing)
         what = {0: "not in the object store", len(missing): "in the object store, but altered"}.get(
             altered, "not in the object store, or altered"
         )
-        message = f"{len(missing):,} objects that rows refer to are {what} (the first: {missing[0]})."
+        message = f"{len(missing):,} objects that rows refer to are {what} (the first: {missing[0]}).{stays}"
         raise MigrationError(message, "Run `portal-migrate run` again: the extract restarts and stores them.")
 
 

@@ -211,6 +211,11 @@ class RunFolder:
         if self.settings.purged:
             raise Refused(f"This run was purged: the stage files of {self.path} have been removed.", next_step)
 
+    def refuse_rolled_back(self, consequence: str, next_step: str) -> None:
+        """Raises Refused for a run that was rolled back and has not been published again since."""
+        if "load" not in self.steps and self.settings.rolled_back is not None:
+            raise Refused(f"This run was rolled back: {self.settings.rolled_back}. {consequence}", next_step)
+
     def refuse_unlisted_files(self, name: str) -> None:
         """Raises EvidenceAltered where the step's folder has a file outside of the manifest, or a link; known files are compared when they are read."""
         known = {file.path for file in self._step(name).files}

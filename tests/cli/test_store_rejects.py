@@ -139,6 +139,16 @@ def test_fp62_objects_on_partitions_and_operators_that_replace_the_servers_are_r
         session.execute("CREATE TABLE public.rest PARTITION OF public.migration_exception DEFAULT")
         done = command(*small.words("run"), "--target", url, folder=small.folder)
         assert done.code == 0, done.err
+        # Behind the run: a trigger on a partition, and a view with all rows in a table's place.
+        session.execute("CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        session.execute("CREATE TRIGGER late BEFORE UPDATE ON public.rest FOR EACH ROW EXECUTE FUNCTION public.late()")
+        session.execute("ALTER TABLE public.svi_link SET SCHEMA beside; CREATE VIEW public.svi_link AS SELECT * FROM beside.svi_link")
+        audit = command(*small.words("reconcile"), "--target", url, "--output", "json", folder=small.folder)
+        assert audit.code == 4, audit.out
+        assert {(one["table"], one["kind"]) for one in audit.data["differences"]} == {("rest", "not_checked"), ("svi_link", "not_checked")}
+        done = command(*small.words("rollback"), "--target", url, folder=small.folder)
+        said(done, 7, "svi_link: is a view of another origin", "Nothing was changed.")
+        session.execute("DROP TRIGGER late ON public.rest; DROP VIEW public.svi_link; ALTER TABLE beside.svi_link SET SCHEMA public")
         for first in ("pg_catalog", "pg_temp"):
             session.execute(f"ALTER DATABASE parted SET search_path = {first}, public".encode())
             plan = command(*small.words("plan"), "--target", url, folder=small.folder)

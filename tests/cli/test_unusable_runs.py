@@ -5,6 +5,7 @@ Damaged bundles and wrong keys: test_evidence.py. Sources, targets, values and o
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sqlite3
@@ -157,6 +158,20 @@ def test_a_rolled_back_run_has_no_store(published: Workspace) -> None:
     shutil.copyfile(*kept)
     assert published.command("rollback").code == 0
     said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "This run was rolled back")
+    stores = published.words("reconcile")
+    for words in (
+        ("reconcile", *stores[1:], *RUN),
+        ("compare", "run", "run"),
+        ("sample-audit", *RUN),
+        ("evidence", "pack", "--bundle", "b", "--key", "k.pem", *RUN),
+    ):
+        said(
+            command(*words, folder=published.folder), 7, "This run was rolled back"
+        )  # previously: has not published, has not read any rows yet
+    alone = ("--target", dict(itertools.pairwise(stores))["--target"])
+    for words in (("trace", "P2", "document", "301"), ("picker", "a@b.example"), ("company", "--folder", "letters")):
+        said(command(*words, *alone, folder=published.folder), 1, "Nothing is published in this new store")
+    assert "Nothing is published in this new store" in command(*stores, folder=published.folder).next
     shutil.copyfile(*reversed(kept))  # a manifest from before the rollback does not make it published again
     said(command("trace", "P2", "document", "301", *RUN, folder=published.folder), 7, "the run was rolled back")
 

@@ -6,7 +6,10 @@ from typing import Any
 from etl.reconcile.databases.view_text import spelled
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
-_OURS = "c.relname IN ({names}) AND c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = {schema})"
+# A partition acts on the rows of its table under a name of its own.
+_OURS = """c.oid IN (WITH RECURSIVE own(oid) AS (
+       SELECT o.oid FROM pg_catalog.pg_class o JOIN pg_catalog.pg_namespace n ON n.oid = o.relnamespace WHERE n.nspname = {schema} AND o.relname IN ({names})
+       UNION SELECT i.inhrelid FROM own JOIN pg_catalog.pg_inherits i ON i.inhparent = own.oid) SELECT oid FROM own)"""
 # Each gives (relation, sentence).
 _QUESTIONS = (
     """SELECT c.relname::text, 'trigger ' || t.tgname || ' acts on it' FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
@@ -18,6 +21,8 @@ _QUESTIONS = (
        WHERE (c.relrowsecurity OR c.relforcerowsecurity) AND {ours}""",
     """SELECT c.relname::text, (SELECT h.relname FROM pg_catalog.pg_class h WHERE h.oid = i.inhrelid) || ' inherits from it'
        FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhparent WHERE c.relkind = 'r' AND {ours}""",
+    """SELECT c.relname::text, CASE c.relkind WHEN 'f' THEN 'is a foreign table' ELSE 'is a view' END || ': its rows are those of other tables'
+       FROM pg_catalog.pg_class c WHERE c.relkind IN ('v', 'm', 'f') AND c.relname NOT IN ({views}) AND {ours}""",
     """SELECT c.relname::text, a.attname || ' is a generated column' FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
        WHERE a.attgenerated <> '' AND NOT a.attisdropped AND {ours}""",
     """SELECT c.relname::text, a.attname || ' has a collation under which different texts are equal' FROM pg_catalog.pg_attribute a
@@ -36,7 +41,10 @@ def conditions(ask: Ask, schema: str, tables: Sequence[str], views: Mapping[str,
     """Returns (relation, sentence) for everything that alters, hides or exposes rows, and for each view that is missing or differs."""
     names = ", ".join("'" + name.replace("'", "''") + "'" for name in (*tables, *views))
     ours = _OURS.format(names=names, schema="'" + schema.replace("'", "''") + "'")
-    found = [(str(relation), str(sentence)) for question in _QUESTIONS for relation, sentence in ask(question.format(ours=ours))]
+    listed = ", ".join(["''", *("'" + name.replace("'", "''") + "'" for name in views)])
+    found = [
+        (str(relation), str(sentence)) for question in _QUESTIONS for relation, sentence in ask(question.format(ours=ours, views=listed))
+    ]
     [(encoding,)] = ask("SELECT pg_catalog.getdatabaseencoding()::text")
     if encoding != "UTF8":
         found.append((next(iter(tables), ""), f"the database's encoding is {encoding}"))
