@@ -81,7 +81,8 @@ def logins(user: RowPlacement, longest: int, names: pl.Series | None = None) -> 
         known.with_columns(pl.when("loaded").then("email_key"))
         .select("user_id", "email_key", "invalid", "row")
         .drop_nulls("user_id")
-        .sort("user_id")
+        .sort("user_id", "row")
+        .unique("user_id", keep="first", maintain_order=True)  # of equal keys the first, the others are held (fine print 63)
     )
     return People(users, surviving, shared["email_key"].unique())
 

@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import MigrationError, Refused
 from etl.system.code_identity import code_identity
+from etl.system.kept_resources import close_kept
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -60,6 +61,7 @@ def cluster(address: str, security: Security | None, run: Path) -> Iterator[Exec
             yield executor
         finally:
             executor.shutdown(cancel_futures=True)
+            executor.close_kept(run)
 
 
 def _other_build(who: str) -> MigrationError:
@@ -137,6 +139,12 @@ class _Watched(Executor):
         for future in left:
             future.cancel()
         self._tasks.shutdown(wait=False)
+
+    def close_kept(self, run: Path) -> None:
+        """Closes what the workers keep for this run: they outlive the command, and a session left on an old portal would block its administrators."""
+        if self._lost is None and self._client.status == "running":
+            with suppress(Exception):  # a worker that was lost meanwhile has closed its sessions by that
+                self._client.run(close_kept, run, on_error="ignore")
 
     def _complete(self, future: Future[Any], done: Future[Any]) -> None:
         with self._lock:

@@ -237,6 +237,16 @@ def test_a_header_without_a_line_end_a_byte_order_mark_and_a_name_of_any_bytes_b
         assert store.execute("SELECT count(*) FROM login").fetchone() == (5,)
 
 
+def test_fp63_two_users_whose_keys_become_equal_by_a_form_are_told_apart_before_their_contacts_join_them(tmp_path: Path) -> None:
+    world = school(tmp_path)
+    _of(GUARDIAN, "22;1;", "021;1;")(tmp_path)
+    for done in (world.plan(), world.run()):
+        assert done.code == 0, done.err
+    with closing(sqlite3.connect(tmp_path / "store.sqlite")) as store:
+        held = store.execute("SELECT legacy_table, legacy_key FROM migration_holding WHERE legacy_key LIKE '%#2' ORDER BY 1").fetchall()
+    assert held == [("company_contact", "21#2"), ("portal_user", "21#2")]
+
+
 def test_what_scaffold_wrote_beside_its_draft_does_not_stop_a_plan(tmp_path: Path) -> None:
     world: School = school(tmp_path)
     for name in ("scan.json", "worklist.md"):

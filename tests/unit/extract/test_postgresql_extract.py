@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from sqlalchemy.engine import make_url
 
 from etl.databases.registry import open_source
 from etl.extract import table_batch as table_batch
@@ -16,10 +18,14 @@ from etl.extract.step import Helpers, extract
 from etl.objects.registry import open_objects
 from etl.objects.share import Share
 from etl.runfolder.folder import Step, open_locked
+from tests.cli.test_cluster import running
 from tests.support.legacy import MAPPINGS
 from tests.support.servers import READER, Portals, portals
 
 __all__ = ["portals"]  # a fixture
+
+
+_SESSIONS = "SELECT datname, state FROM pg_stat_activity WHERE application_name = 'portal-migrate' OR datname IN ('portal2', 'tc') AND pid <> pg_backend_pid()"
 
 
 @pytest.fixture
@@ -86,3 +92,22 @@ def test_fp43_rows_whose_keys_are_null_are_held_under_keys_of_their_own(
             "DELETE FROM event_history WHERE event_id IS NULL",
             f"ALTER TABLE event_history ADD CONSTRAINT {key} PRIMARY KEY (event_id)",
         )
+
+
+def test_K9_workers_of_a_cluster_leave_no_session_on_the_old_portals(
+    portals: Portals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They outlive the command: a session that is idle in a transaction blocks changes of the old tables and counts against the limit of connections."""
+    urls = [make_url(portals.url(database, READER)) for database in ("portal2", "tc")]
+    passwords = tmp_path / "passwords"
+    passwords.touch(0o600)
+    passwords.write_text(f"*:*:*:*:{urls[0].password}\n")
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    source, tc = (url._replace(password=None).render_as_string() for url in urls)
+    with running(tmp_path / "cluster", 2) as cluster, portals.session("postgres") as session:
+        done = portals.run("extract", "--source", source, "--tc", tc, "--scheduler", cluster.address, run="clustered")
+        assert done.code == 0, done
+        deadline = time.monotonic() + 10
+        while (left := session.execute(_SESSIONS).fetchall()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert left == []
