@@ -100,18 +100,21 @@ def _bounced(file: Path | None) -> tuple[frozenset[str], int, int]:
         return frozenset(), 0, 0
     from etl.domain.emails import email_key
 
+    wanted = "Give a UTF-8 file whose columns are separated by commas, with a column email in its first line."
     if file.exists() and not file.is_file():  # a pipe or a device may never end
-        raise MigrationError(f"--bounces: {file} is not a file.", "Give a CSV file with a column email.")
+        raise MigrationError(f"--bounces: {file} is not a file.", wanted)
     try:
         text = file.read_bytes().decode("utf-8-sig")
         frame = pl.read_csv(io.StringIO(text), infer_schema=False, truncate_ragged_lines=True)
     except OSError as error:
-        raise MigrationError(f"--bounces: {file} cannot be read ({error.strerror}).", "Give a CSV file with a column email.") from None
+        raise MigrationError(f"--bounces: {file} cannot be read ({error.strerror}).", wanted) from None
+    except pl.exceptions.NoDataError:
+        raise MigrationError(f"--bounces: {file} is empty.", wanted) from None
     except (UnicodeDecodeError, pl.exceptions.PolarsError):
-        raise MigrationError(f"--bounces: {file} is not a UTF-8 CSV file.", "Give a CSV file with a column email.") from None
+        raise MigrationError(f"--bounces: {file} is not a UTF-8 CSV file.", wanted) from None
     columns = {name.strip().casefold(): name for name in frame.columns}
     if "email" not in columns:
-        raise MigrationError(f"--bounces: {file} has no column email.", "Give a CSV file with a column email in its first line.")
+        raise MigrationError(f"--bounces: {file} has no column email.", wanted)
     cells = [cell for cell in frame[columns["email"]].to_list() if cell and cell.strip()]
     keys = [key for cell in cells if (key := email_key(cell)) is not None]
     return frozenset(keys), len(cells) - len(keys), len(keys) - len(set(keys))

@@ -287,6 +287,8 @@ def test_the_screen_names_what_it_counts(cast: Workspace, tmp_path) -> None:
     [
         (("--bounces", "none.csv"), 1, "cannot be read"),
         (("--bounces", "bad.csv"), 1, "no column email"),
+        (("--bounces", "semicolons.csv"), 1, "separated by commas"),
+        (("--bounces", "empty.csv"), 1, "empty.csv is empty"),
         (("--out", "legacy/portal2.sqlite"), 7, "Paths overlap"),
         (("--out", "open"), 7, "accessible to other users"),
         (("--since", "nowhere"), 1, "next: Give --since the folder of a started run."),
@@ -296,6 +298,8 @@ def test_the_screen_names_what_it_counts(cast: Workspace, tmp_path) -> None:
 )
 def test_invalid_input_is_refused_and_nothing_is_written(published: Workspace, words: tuple[str, str], code: int, said: str) -> None:
     (published.folder / "bad.csv").write_text("mail\nx@y.example\n", encoding="utf-8")
+    (published.folder / "semicolons.csv").write_text("date;email\n1;x@y.example\n", encoding="utf-8")
+    (published.folder / "empty.csv").touch()
     (published.folder / "open").mkdir(mode=0o755)
     done = published.command("readiness", *words)
     assert done.code == code, done.err
