@@ -143,9 +143,27 @@ def test_fp62_objects_on_partitions_and_operators_that_replace_the_servers_are_r
         session.execute("CREATE FUNCTION public.late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
         session.execute("CREATE TRIGGER late BEFORE UPDATE ON public.rest FOR EACH ROW EXECUTE FUNCTION public.late()")
         session.execute("ALTER TABLE public.svi_link SET SCHEMA beside; CREATE VIEW public.svi_link AS SELECT * FROM beside.svi_link")
+        # A view over a view through which everybody may write, and a subscription as with a publisher, without its background worker.
+        session.execute(
+            "CREATE VIEW beside.through AS SELECT * FROM public.login; CREATE VIEW beside.over AS SELECT email_key FROM beside.through"
+        )
+        session.execute("GRANT UPDATE (email_key) ON beside.over TO PUBLIC")
+        session.execute("CREATE SUBSCRIPTION s CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)")
+        session.execute(
+            "INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate) SELECT oid, 'public.message'::regclass, 'r' FROM pg_subscription"
+        )
+        session.execute("UPDATE pg_subscription SET subenabled = true")
         audit = command(*small.words("reconcile"), "--target", url, "--output", "json", folder=small.folder)
         assert audit.code == 4, audit.out
-        assert {(one["table"], one["kind"]) for one in audit.data["differences"]} == {("rest", "not_checked"), ("svi_link", "not_checked")}
+        assert {(one["table"], one["kind"], one["actual"]) for one in audit.data["differences"]} == {
+            ("rest", "not_checked", "trigger late acts on it"),
+            ("svi_link", "not_checked", "is a view: its rows are those of other tables"),
+            ("login", "not_checked", "PUBLIC may UPDATE through view over"),
+            ("message", "not_checked", "subscription s writes into it"),
+        }
+        session.execute(
+            "UPDATE pg_subscription SET subenabled = false; ALTER SUBSCRIPTION s SET (slot_name = NONE); DROP SUBSCRIPTION s; DROP VIEW beside.over"
+        )
         done = command(*small.words("rollback"), "--target", url, folder=small.folder)
         said(done, 7, "svi_link: is a view of another origin", "Nothing was changed.")
         session.execute("DROP TRIGGER late ON public.rest; DROP VIEW public.svi_link; ALTER TABLE beside.svi_link SET SCHEMA public")

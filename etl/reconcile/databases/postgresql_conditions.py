@@ -32,6 +32,18 @@ _QUESTIONS = (
        (SELECT * FROM pg_catalog.aclexplode(c.relacl) UNION ALL SELECT e.* FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) e
         WHERE a.attrelid = c.oid) x
        WHERE x.grantee = 0 AND x.privilege_type IN ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') AND {ours}""",
+    """WITH RECURSIVE above(base, view) AS (
+         SELECT o.oid, o.oid FROM pg_catalog.pg_class o WHERE o.relkind IN ('r', 'p')
+         UNION SELECT a.base, r.ev_class FROM above a JOIN pg_catalog.pg_depend d ON d.refobjid = a.view
+           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+           JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid WHERE r.ev_class <> a.view)
+       SELECT DISTINCT c.relname::text, 'PUBLIC may ' || x.privilege_type || ' through view ' || v.relname FROM above a
+       JOIN pg_catalog.pg_class c ON c.oid = a.base JOIN pg_catalog.pg_class v ON v.oid = a.view AND v.relkind = 'v' CROSS JOIN LATERAL
+       (SELECT * FROM pg_catalog.aclexplode(v.relacl) UNION ALL SELECT e.* FROM pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) e
+        WHERE t.attrelid = v.oid) x
+       WHERE c.relkind IN ('r', 'p') AND x.grantee = 0 AND x.privilege_type IN ('INSERT', 'UPDATE', 'DELETE') AND {ours}""",
+    """SELECT c.relname::text, 'subscription ' || s.subname || ' writes into it' FROM pg_catalog.pg_subscription s
+       JOIN pg_catalog.pg_subscription_rel r ON r.srsubid = s.oid JOIN pg_catalog.pg_class c ON c.oid = r.srrelid WHERE s.subenabled AND {ours}""",
 )
 _VIEWS = """SELECT c.relname::text, c.relkind::text, n.nspname::text, CASE WHEN c.relkind = 'v' THEN pg_catalog.pg_get_viewdef(c.oid, true) ELSE '' END
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE {ours}"""
