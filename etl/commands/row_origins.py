@@ -86,7 +86,12 @@ class Origins:
         number, maker = _number(key), self._maker(target, portal)
         if number is None:
             return NEVER
-        return self._store.among(column, self._ids(tag(target, portal, maker.table), number, maker.block(target).per == "once"))
+        # Only those that exist, a handful: two conditions with an id for each account would be compared as pairs.
+        own = self._shapes[target].key[0]
+        possible = self._store.among(own, self._ids(tag(target, portal, maker.table), number, maker.block(target).per == "once"))
+        statement = f"SELECT {self._store.as_text(own)} AS id FROM {target} WHERE {possible.sql}"
+        found = [str(row["id"]) for row in self._store.rows(statement, *possible.values)]
+        return self._store.among(column, found) if found else NEVER
 
     def _ids(self, table_tag: str, key: int, once: bool) -> list[str]:
         """Returns the possible ids of this key's rows: one for each account, and one without an account."""
