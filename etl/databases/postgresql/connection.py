@@ -27,8 +27,8 @@ OLDEST = 130000  # PostgreSQL 13
 SESSION = (
     "SET statement_timeout = 0",
     "SET idle_in_transaction_session_timeout = 0",
-    "SET TimeZone = 'UTC'",
     "SET client_encoding = 'UTF8'",
+    "SET TimeZone = 'UTC'",
     "SET row_security = off",
     "SET quote_all_identifiers = off",
     "SET DateStyle = 'ISO, YMD'",
@@ -118,12 +118,13 @@ def connect(url: str, name: str) -> psycopg.Connection[Any]:
     """Returns a connection in UTC and UTF-8; `name` is the database's name in messages. For an old portal use `old_portal`."""
     connection = connected(url, name)
     with safe_errors(name, "connecting"):
-        connection.execute("; ".join(SESSION[:2]).encode())  # the time-outs first: they may be short
+        # The time-outs first: they may be short. The encoding before any text: a database without one (SQL_ASCII) returns bytes.
+        connection.execute("; ".join(SESSION[:3]).encode())
         schema = own_schema(connection)
         if schema is not None:
             # No function or operator of another schema, nor a temporary table, is taken for one of the server's or of the store's.
             connection.execute(f"SET search_path = {quoted(schema)}, pg_temp".encode())
-        connection.execute("; ".join(SESSION[2:]).encode())
+        connection.execute("; ".join(SESSION[3:]).encode())
     return connection
 
 

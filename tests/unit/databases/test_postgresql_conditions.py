@@ -244,7 +244,7 @@ def test_a_view_whose_computation_fails_in_one_row_says_what_to_do(portals: Port
     with portals.changed("portal2", there, back):
         done = portals.run("plan")
         assert (done.code, "reading internal_note failed (SQLSTATE 22012)" in done.err) == (1, True), done
-        assert "A view or generated column computes a value, and that fails for some row" in done.next
+        assert "A view or generated column computes a value, or a foreign table reads one, and that fails for some row" in done.next
 
 
 def test_K9_a_mapped_view_that_depends_on_chance_moment_or_role_is_named(portals: Portals) -> None:
