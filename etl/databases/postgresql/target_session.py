@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +24,7 @@ _HOLDS = (
     " AND objid = current_schema()::regnamespace::oid AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 )
 
+_ENDING = 2  # seconds that a server's process may need to end behind its session
 _CLEARING = 5  # seconds at most: a signal must not wait for readers of a staging table, nor for a server that does not answer
 
 
@@ -49,8 +51,7 @@ class TargetSession:
         except MigrationError:
             self.connection.close()
             raise
-        (locked,) = self.one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
-        if not locked:
+        if not self._locked():
             who = self._holder()
             self.connection.close()
             message = f"Another run is active on {self._shown}{who}."
@@ -65,6 +66,15 @@ class TargetSession:
             )
         # A leftover of a killed load: the holder of the lock removes it.
         self.staged = any(name.startswith(STAGED) for name in self.existing())
+
+    def _locked(self) -> bool:
+        """Returns whether this session has the lock of a run; the session of a command that ended a moment ago may keep it for as long as it ends."""
+        until = time.monotonic() + _ENDING
+        while True:
+            (locked,) = self.one("SELECT pg_try_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
+            if locked or time.monotonic() > until:
+                return bool(locked)
+            time.sleep(0.1)
 
     def _holder(self) -> str:
         with suppress(MigrationError), safe_errors("--target", "reading"):

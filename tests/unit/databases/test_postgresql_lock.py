@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import psycopg
@@ -21,6 +22,16 @@ def test_the_session_that_holds_the_lock_is_named(postgres: str) -> None:
             PostgresTarget(postgres)
         assert f"session {pid}" in raised.value.message
         assert "pg_terminate_backend" in raised.value.next_step
+
+
+def test_a_lock_that_is_released_a_moment_later_is_waited_for(postgres: str) -> None:
+    """The process of a command that has just ended needs a moment on a busy server."""
+    with psycopg.connect(postgres, autocommit=True) as before:
+        before.execute("SELECT pg_advisory_lock(%s, current_schema()::regnamespace::oid::int)", (RUN_LOCK,))
+        ending = threading.Timer(0.5, before.execute, ("SELECT pg_advisory_unlock_all()",))
+        ending.start()
+        PostgresTarget(postgres).close()
+        ending.join()
 
 
 def test_a_session_whose_client_has_died_ends_during_a_statement(postgres: str) -> None:
