@@ -205,7 +205,14 @@ def _failure(error: BaseException) -> _Failure:
     # Not the error's text: a database or a library may put values into it.
     last = traceback.extract_tb(error.__traceback__)
     location = f"{Path(last[-1].filename).name}, line {last[-1].lineno}" if last else "unknown place"
-    own = next((f"{Path(f.filename).name}, line {f.lineno}" for f in reversed(last) if "site-packages" not in f.filename), location)
+    own = next(
+        (
+            f"{Path(f.filename).name}, line {f.lineno}"
+            for f in reversed(last)
+            if f.filename.endswith(".py") and "site-packages" not in f.filename
+        ),
+        location,
+    )
     return _Failure(
         1,
         "FAULT",

@@ -6,7 +6,7 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -156,7 +156,7 @@ def reading_conninfo(url: str) -> str:
 @contextmanager
 def old_portal(url: str, name: str) -> Iterator[tuple[psycopg.Connection[Any], str | None]]:
     """Yields a session in the one read-only transaction on an old portal, and the schema of its tables; None where the search_path has none."""
-    with connected(url, name) as session:
+    with closing(connected(url, name)) as session:  # closed without a COMMIT, which may fail: nothing was written
         with safe_errors(name, "beginning to read"):
             schema = begin_reading(session)
         yield session, schema
